@@ -1,0 +1,131 @@
+/** What `watch` and `once` share: configuration, targets, host. */
+import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
+import { type ConfigOverrides, type LoadedConfig, loadConfig } from '../config/load.ts';
+import { selectTargets } from '../config/select.ts';
+import type { Emit } from '../event.ts';
+import type { ResolvedConfig } from '../config/resolve.ts';
+import type { Holder, Host } from '../host.ts';
+import { type ExitCode, type Failure, type Result, fail, failureExits, ok } from '../result.ts';
+import type { SessionPlan } from '../session.ts';
+import { type PlanFacts, planSession, readCertificates } from './plan.ts';
+
+/** What a host is made from. */
+export interface HostRequest {
+  readonly config: ResolvedConfig;
+  /** Directory of the configuration file. */
+  readonly root: string;
+  /** Registry host → PEM text. */
+  readonly certificates: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly holder: Holder;
+  /** Whether a selected target is rolled. */
+  readonly deploys: boolean;
+  /** Absolute path of the archive to write for `docker load`. */
+  readonly archive: string | undefined;
+  readonly system: System;
+  readonly emit: Emit;
+}
+
+/** The machine and the user. */
+export interface System {
+  readonly platform: NodeJS.Platform;
+  readonly root: boolean;
+}
+
+export interface PreparedHost {
+  readonly host: Host;
+  readonly facts: PlanFacts;
+}
+
+export interface SessionInput {
+  /** Makes the real host. */
+  readonly createHost: (request: HostRequest) => Result<PreparedHost>;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The configuration file; searched upward from `cwd` when undefined. */
+  readonly file: string | undefined;
+  readonly overrides: ConfigOverrides;
+  /** Names of targets; all when empty. */
+  readonly targets: readonly string[];
+  /** Path of the archive to write for `docker load`, relative to `cwd`. */
+  readonly archive?: string | undefined;
+  readonly system: System;
+  /** user@host, shown to whoever wants the same workspace. */
+  readonly holder: string;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}
+
+type Run = (host: Host, plan: SessionPlan, emit: Emit, signal: AbortSignal) => Promise<ExitCode>;
+
+/** Loads and checks everything that needs no cluster first, then runs. */
+export async function withSession(input: SessionInput, run: Run): Promise<ExitCode> {
+  const prepared = await prepare(input);
+  if (!prepared.ok) return refuse(input.emit, prepared.failure);
+  const { host, plan } = prepared.value;
+  return run(host, plan, input.emit, input.signal);
+}
+
+async function prepare(input: SessionInput): Promise<Result<{ host: Host; plan: SessionPlan }>> {
+  const loaded: Result<LoadedConfig> = await loadConfig({
+    cwd: input.cwd,
+    file: input.file,
+    overrides: input.overrides,
+  });
+  if (!loaded.ok) return loaded;
+  const { config, root } = loaded.value;
+  const names = selectTargets(config, input.targets);
+  if (!names.ok) return names;
+  const refused = refuseOptions(input, config, names.value);
+  if (!refused.ok) return refused;
+  const certificates = await readCertificates(config);
+  if (!certificates.ok) return certificates;
+  const created = input.createHost({
+    config,
+    root,
+    certificates: certificates.value,
+    env: input.env,
+    deploys: names.value.some((name) => config.targets[name]?.deploy !== undefined),
+    archive: input.archive === undefined ? undefined : resolve(input.cwd, input.archive),
+    system: input.system,
+    holder: { name: input.holder, session: randomUUID() },
+    emit: input.emit,
+  });
+  if (!created.ok) return created;
+  const { host, facts } = created.value;
+  return ok({ host, plan: planSession(loaded.value, names.value, certificates.value, facts) });
+}
+
+/** Options that mean nothing with this runner must not be taken silently. */
+function refuseOptions(
+  input: SessionInput,
+  { runner }: ResolvedConfig,
+  names: readonly string[],
+): Result<void> {
+  if (input.archive !== undefined && (runner.type !== 'local' || runner.push)) {
+    return fail(
+      'usage',
+      '--tar needs a local runner that does not push',
+      'Add --local, and leave --push out.',
+    );
+  }
+  if (input.archive !== undefined && names.length !== 1) {
+    return fail('usage', '--tar writes the image of one target', `Name one of them: ${names.join(', ')}.`);
+  }
+  if (input.overrides.push === true && runner.type !== 'local') {
+    return fail(
+      'usage',
+      '--push is for a local runner: a runner in a cluster always pushes',
+      'Leave --push out.',
+    );
+  }
+  return ok(undefined);
+}
+
+function refuse(emit: Emit, failure: Failure): ExitCode {
+  emit({ type: 'session-failed', failure });
+  const exitCode = failureExits[failure.code];
+  emit({ type: 'session-ended', exitCode });
+  return exitCode;
+}

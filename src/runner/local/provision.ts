@@ -1,0 +1,94 @@
+/**
+ * Finds what a sandbox is furnished with: the executor, a static busybox, the certificates of authorities.
+ * Each is looked for in the same order: configured, cached, pulled from the kaniko image, made on this machine.
+ */
+import { access, constants, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Tool, ToolSource } from '../../event.ts';
+import { type Failure, type Result, fail, ok } from '../../result.ts';
+
+export interface Tools {
+  readonly executor: string;
+  readonly busybox: string;
+  readonly certificates: string;
+}
+
+/** Where one tool may come from beyond the configuration and the cache. */
+export interface Maker {
+  readonly source: ToolSource;
+  /** Puts the tool where it says, or tells why it cannot. `place` is absolute and does not exist. */
+  readonly make: (place: string, signal: AbortSignal) => Promise<Result<string>>;
+}
+
+export interface ProvisionOptions {
+  readonly configured: { readonly [T in Tool]: string | undefined };
+  /** Directory of this image's tools, made when needed. */
+  readonly cache: string;
+  /** Paths that count as cached besides the cache directory. */
+  readonly alsoCached: { readonly [T in Tool]: readonly string[] };
+  readonly makers: { readonly [T in Tool]: readonly Maker[] };
+  readonly onFound: (tool: Tool, source: ToolSource, path: string) => void;
+}
+
+const fileNames: Readonly<Record<Tool, string>> = {
+  executor: 'executor',
+  busybox: 'busybox',
+  certificates: 'ca-certificates.crt',
+};
+
+export async function provision(options: ProvisionOptions, signal: AbortSignal): Promise<Result<Tools>> {
+  const executor = await find('executor', options, signal);
+  if (!executor.ok) return executor;
+  const busybox = await find('busybox', options, signal);
+  if (!busybox.ok) return busybox;
+  const certificates = await find('certificates', options, signal);
+  if (!certificates.ok) return certificates;
+  return ok({ executor: executor.value, busybox: busybox.value, certificates: certificates.value });
+}
+
+async function find(tool: Tool, options: ProvisionOptions, signal: AbortSignal): Promise<Result<string>> {
+  const found = (source: ToolSource, path: string): Result<string> => {
+    options.onFound(tool, source, path);
+    return ok(path);
+  };
+  const configured = options.configured[tool];
+  if (configured !== undefined) {
+    if (await isUsable(tool, configured)) return found('configured', configured);
+    return fail(
+      'executor-missing',
+      `runner.${tool} names ${configured}, which ${tool === 'certificates' ? 'cannot be read' : 'is not an executable file'}`,
+      `Correct runner.${tool} in the configuration, or leave it out.`,
+    );
+  }
+  const place = join(options.cache, fileNames[tool]);
+  for (const path of [place, ...options.alsoCached[tool]]) {
+    if (await isUsable(tool, path)) return found('cache', path);
+  }
+  const tried: string[] = [`runner.${tool}: not configured`, `cache: nothing at ${place}`];
+  await mkdir(options.cache, { recursive: true });
+  for (const maker of options.makers[tool]) {
+    const made = await maker.make(place, signal);
+    if (made.ok) return found(maker.source, made.value);
+    if (signal.aborted) return made;
+    tried.push(`${maker.source}: ${why(made.failure)}`);
+  }
+  return fail(
+    'executor-missing',
+    `there is no ${tool === 'executor' ? 'kaniko executor' : tool} for the local runner`,
+    `Set runner.${tool} to one, make the kaniko image reachable${tool === 'executor' ? ', install Go 1.24 or newer' : ''}, or use a runner in a cluster.`,
+    tried,
+  );
+}
+
+function why(failure: Failure): string {
+  return [failure.message, ...(failure.detail ?? []).slice(-1)].join(': ');
+}
+
+async function isUsable(tool: Tool, path: string): Promise<boolean> {
+  try {
+    await access(path, tool === 'certificates' ? constants.R_OK : constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

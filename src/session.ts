@@ -1,0 +1,79 @@
+/** The daemon's run: connects the runner, brings every target up to date, and ends everything it began. */
+import type { Emit } from './event.ts';
+import type { Host } from './host.ts';
+import { type ExitCode, type Failure, type Result, exitCodes, failureExits } from './result.ts';
+import { Slot } from './slot.ts';
+import { Target, type TargetPlan } from './target.ts';
+
+export interface SessionPlan {
+  /** Path of the configuration file, for people. */
+  readonly config: string;
+  /** In the order of the configuration. */
+  readonly targets: readonly TargetPlan[];
+}
+
+/** Brings every target up to date once. With several failures the first in target order decides the exit code. */
+export async function runOnce(
+  host: Host,
+  plan: SessionPlan,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  const begun = await begin(host, plan, emit, signal);
+  if (!begun.ok) return end(host, emit, exitCodeOf(begun.failure));
+  const results = await Promise.all(begun.value.map((target) => target.once(signal)));
+  const failed = results.find((result) => !result.ok);
+  if (signal.aborted) return end(host, emit, exitCodes.interrupted);
+  return end(host, emit, failed === undefined ? exitCodes.ok : exitCodeOf(failed.failure));
+}
+
+/**
+ * Keeps every target up to date until the signal aborts. A failed step never ends it; a runner that cannot be reached
+ * at the start, or a context that cannot be watched, does.
+ */
+export async function runWatch(
+  host: Host,
+  plan: SessionPlan,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  const begun = await begin(host, plan, emit, signal);
+  if (!begun.ok) return end(host, emit, exitCodeOf(begun.failure));
+  for (const target of begun.value) {
+    const { source, watch } = target.plan;
+    const watching = await host.watcher.watch(source, watch, (path) => target.hints.add(path), signal);
+    if (!watching.ok) {
+      emit({ type: 'session-failed', failure: watching.failure });
+      return end(host, emit, exitCodeOf(watching.failure));
+    }
+  }
+  emit({ type: 'watching', targets: plan.targets.map(({ name }) => name) });
+  await Promise.all(begun.value.map((target) => target.watch(signal)));
+  return end(host, emit, exitCodes.ok);
+}
+
+async function begin(
+  host: Host,
+  plan: SessionPlan,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<Result<Target[]>> {
+  emit({ type: 'session-started', config: plan.config, targets: plan.targets.map(({ name }) => name) });
+  const connected = await host.runner.connect(signal);
+  if (!connected.ok) {
+    if (!signal.aborted) emit({ type: 'session-failed', failure: connected.failure });
+    return connected;
+  }
+  const slot = new Slot();
+  return { ok: true, value: plan.targets.map((target) => new Target(host, target, slot, emit)) };
+}
+
+async function end(host: Host, emit: Emit, exitCode: ExitCode): Promise<ExitCode> {
+  await host.runner.close();
+  emit({ type: 'session-ended', exitCode });
+  return exitCode;
+}
+
+function exitCodeOf(failure: Failure): ExitCode {
+  return failureExits[failure.code];
+}

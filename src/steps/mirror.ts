@@ -1,0 +1,174 @@
+/** What is known of a target's mirror in the runner: only what the agent has acknowledged by content. */
+import { diffManifests } from '../files/manifest.ts';
+import type { Entry, Files, Manifest, RemoteEntry, RunnerConnection } from '../host.ts';
+import { type Result, fail, ok } from '../result.ts';
+
+interface Known {
+  readonly entry: Entry;
+  /** The runner's stat when the content was read: while it is unchanged, so is the content. */
+  readonly stat: string;
+}
+
+/** What is neither file, directory nor link can only be replaced; no manifest holds such a link. */
+const foreign: Entry = { kind: 'link', target: '\0' };
+
+export interface Synced {
+  readonly written: readonly string[];
+  readonly removed: readonly string[];
+  readonly bytes: number;
+}
+
+export class Mirror {
+  readonly target: string;
+  readonly #connection: RunnerConnection;
+  #known: Map<string, Known> | undefined;
+
+  constructor(target: string, connection: RunnerConnection) {
+    this.target = target;
+    this.#connection = connection;
+  }
+
+  /** The connection whose mirror this is; after a loss, everything is read again by a new Mirror. */
+  get connection(): RunnerConnection {
+    return this.#connection;
+  }
+
+  /**
+   * Compares the mirror with what is known of it, reading the content of every entry whose stat moved. Returns the
+   * paths that somebody else changed.
+   */
+  async verify(): Promise<Result<readonly string[]>> {
+    const listed = await this.#connection.list(this.target);
+    if (!listed.ok) return listed;
+    const before = this.#known;
+    const known = new Map<string, Known>();
+    const unsure: [string, RemoteEntry][] = [];
+    const drift: string[] = [];
+    for (const [path, remote] of listed.value) {
+      const entry = before?.get(path);
+      // The change time of a directory moves with every entry made in it; its kind and mode are all that counts.
+      if (entry?.stat === remote.stat) known.set(path, entry);
+      else if (remote.kind === 'dir') known.set(path, { entry: fromRemote(remote, ''), stat: remote.stat });
+      else unsure.push([path, remote]);
+    }
+    const files = unsure.flatMap(([path, { kind }]) => (kind === 'file' ? [path] : []));
+    const links = unsure.flatMap(([path, { kind }]) => (kind === 'link' ? [path] : []));
+    if (unsure.length > 0) {
+      const contents = await this.#connection.read(this.target, files, links);
+      if (!contents.ok) return contents;
+      for (const [path, remote] of unsure) {
+        const content = contents.value.get(path);
+        const entry = content === undefined ? foreign : fromRemote(remote, content);
+        known.set(path, { entry, stat: remote.stat });
+      }
+    }
+    if (before !== undefined) {
+      for (const path of new Set([...before.keys(), ...known.keys()])) {
+        if (!sameEntry(before.get(path)?.entry, known.get(path)?.entry)) drift.push(path);
+      }
+    }
+    this.#known = known;
+    return ok(drift);
+  }
+
+  /**
+   * Makes the mirror equal to the manifest. Fails with `file-unstable` when a file moved meanwhile: scan again.
+   */
+  async sync(
+    files: Files,
+    root: string,
+    manifest: Manifest,
+    onStart: (write: number, remove: number, bytes: number) => void,
+    signal: AbortSignal,
+  ): Promise<Result<Synced>> {
+    if (this.#known === undefined) {
+      const verified = await this.verify();
+      if (!verified.ok) return verified;
+    }
+    const known = this.#known ?? new Map<string, Known>();
+    const change = diffManifests(entriesOf(known), manifest);
+    const written = [...change.write, ...change.link];
+    const bytes = written.reduce((sum, path) => {
+      const entry = manifest.get(path);
+      return sum + (entry?.kind === 'file' ? entry.size : 0);
+    }, 0);
+    if (written.length + change.remove.length === 0) return ok({ written, removed: [], bytes });
+    onStart(written.length, change.remove.length, bytes);
+
+    // Until acknowledged, nothing is known about these paths.
+    for (const path of [...written, ...change.remove]) known.delete(path);
+    const wrong: string[] = [];
+    const applied = await this.#connection.apply(
+      this.target,
+      change,
+      manifest,
+      (paths) => files.pack(root, manifest, paths),
+      (acknowledged) => {
+        for (const [path, { remote, content }] of acknowledged) {
+          const entry = fromRemote(remote, content);
+          known.set(path, { entry, stat: remote.stat });
+          if (!sameEntry(entry, manifest.get(path))) wrong.push(path);
+        }
+      },
+      signal,
+    );
+    if (!applied.ok) {
+      this.#known = undefined;
+      return applied;
+    }
+    if (signal.aborted) {
+      this.#known = undefined;
+      return fail('interrupted', 'interrupted', 'Start it again.');
+    }
+    const missing = written.filter((path) => !known.has(path));
+    if (wrong.length + missing.length > 0) {
+      this.#known = undefined;
+      return fail(
+        'file-unstable',
+        `${[...wrong, ...missing].slice(0, 3).join(', ')} arrived with another content than was read`,
+        'It is read and sent again.',
+      );
+    }
+    return ok({ written, removed: change.remove, bytes });
+  }
+
+  /** Whether the mirror is known to equal the manifest. */
+  equals(manifest: Manifest): boolean {
+    if (this.#known === undefined || this.#known.size !== manifest.size) return false;
+    for (const [path, entry] of manifest) if (!sameEntry(this.#known.get(path)?.entry, entry)) return false;
+    return true;
+  }
+}
+
+function entriesOf(known: ReadonlyMap<string, Known>): Manifest {
+  const entries = new Map<string, Entry>();
+  for (const [path, { entry }] of known) entries.set(path, entry);
+  return entries;
+}
+
+function fromRemote(remote: RemoteEntry, content: string): Entry {
+  switch (remote.kind) {
+    case 'dir':
+      return remote.mode === 0o755 ? { kind: 'dir' } : foreign;
+    case 'file':
+      return remote.mode === 0o644 || remote.mode === 0o755
+        ? { kind: 'file', mode: remote.mode, size: remote.size, digest: content }
+        : foreign;
+    case 'link':
+      return { kind: 'link', target: content };
+    case 'other':
+      return foreign;
+  }
+}
+
+function sameEntry(a: Entry | undefined, b: Entry | undefined): boolean {
+  if (a === undefined || b === undefined || a.kind !== b.kind) return a === b;
+  switch (a.kind) {
+    case 'dir':
+      return true;
+    case 'link':
+      return b.kind === 'link' && a.target === b.target;
+    case 'file':
+      return b.kind === 'file' && a.mode === b.mode && a.size === b.size && a.digest === b.digest;
+  }
+}
