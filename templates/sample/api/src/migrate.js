@@ -1,0 +1,3 @@
+import { greeting } from './greeting.js';
+
+process.stdout.write(`migrated for "${greeting}"\n`);
