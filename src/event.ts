@@ -9,6 +9,10 @@ export type Event = SessionEvent | RunnerEvent | TargetEvent;
 export type SessionEvent =
   | { readonly type: 'session-started'; readonly config: string; readonly targets: readonly string[] }
   | { readonly type: 'watching'; readonly targets: readonly string[] }
+  /** The configuration was changed: the session goes on with the new one. */
+  | { readonly type: 'config-changed'; readonly config: string }
+  /** The configuration was changed to something that is not valid: the session goes on with the old one. */
+  | { readonly type: 'config-rejected'; readonly failure: Failure }
   /** The session cannot begin, or cannot go on. */
   | { readonly type: 'session-failed'; readonly failure: Failure }
   | { readonly type: 'session-ended'; readonly exitCode: number };

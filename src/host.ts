@@ -91,6 +91,8 @@ export interface Watcher {
     onHint: (path: string) => void,
     signal: AbortSignal,
   ): Promise<Result<void>>;
+  /** Watches single files, also ones that are not there yet, until the signal aborts. */
+  watchFiles(files: readonly string[], onHint: () => void, signal: AbortSignal): void;
 }
 
 // ---------------------------------------------------------------- runner

@@ -20,11 +20,11 @@ export async function runOnce(
   signal: AbortSignal,
 ): Promise<ExitCode> {
   const begun = await begin(host, plan, emit, signal);
-  if (!begun.ok) return end(host, emit, exitCodeOf(begun.failure));
+  if (!begun.ok) return end(host, exitCodeOf(begun.failure));
   const results = await Promise.all(begun.value.map((target) => target.once(signal)));
   const failed = results.find((result) => !result.ok);
-  if (signal.aborted) return end(host, emit, exitCodes.interrupted);
-  return end(host, emit, failed === undefined ? exitCodes.ok : exitCodeOf(failed.failure));
+  if (signal.aborted) return end(host, exitCodes.interrupted);
+  return end(host, failed === undefined ? exitCodes.ok : exitCodeOf(failed.failure));
 }
 
 /**
@@ -38,18 +38,18 @@ export async function runWatch(
   signal: AbortSignal,
 ): Promise<ExitCode> {
   const begun = await begin(host, plan, emit, signal);
-  if (!begun.ok) return end(host, emit, exitCodeOf(begun.failure));
+  if (!begun.ok) return end(host, exitCodeOf(begun.failure));
   for (const target of begun.value) {
     const { source, watch } = target.plan;
     const watching = await host.watcher.watch(source, watch, (path) => target.hints.add(path), signal);
     if (!watching.ok) {
       emit({ type: 'session-failed', failure: watching.failure });
-      return end(host, emit, exitCodeOf(watching.failure));
+      return end(host, exitCodeOf(watching.failure));
     }
   }
   emit({ type: 'watching', targets: plan.targets.map(({ name }) => name) });
   await Promise.all(begun.value.map((target) => target.watch(signal)));
-  return end(host, emit, exitCodes.ok);
+  return end(host, exitCodes.ok);
 }
 
 async function begin(
@@ -68,9 +68,8 @@ async function begin(
   return { ok: true, value: plan.targets.map((target) => new Target(host, target, slot, emit)) };
 }
 
-async function end(host: Host, emit: Emit, exitCode: ExitCode): Promise<ExitCode> {
+async function end(host: Host, exitCode: ExitCode): Promise<ExitCode> {
   await host.runner.close();
-  emit({ type: 'session-ended', exitCode });
   return exitCode;
 }
 

@@ -59,20 +59,25 @@ export interface SessionInput {
 
 type Run = (host: Host, plan: SessionPlan, emit: Emit, signal: AbortSignal) => Promise<ExitCode>;
 
+/** A session that is ready to run. */
+export interface Prepared {
+  readonly host: Host;
+  readonly plan: SessionPlan;
+  readonly loaded: LoadedConfig;
+}
+
 /** Loads and checks everything that needs no cluster first, then runs. */
 export async function withSession(input: SessionInput, run: Run): Promise<ExitCode> {
   const prepared = await prepare(input);
-  if (!prepared.ok) return refuse(input.emit, prepared.failure);
-  const { host, plan } = prepared.value;
-  return run(host, plan, input.emit, input.signal);
+  const exitCode = prepared.ok
+    ? await run(prepared.value.host, prepared.value.plan, input.emit, input.signal)
+    : refuse(input.emit, prepared.failure);
+  input.emit({ type: 'session-ended', exitCode });
+  return exitCode;
 }
 
-async function prepare(input: SessionInput): Promise<Result<{ host: Host; plan: SessionPlan }>> {
-  const loaded: Result<LoadedConfig> = await loadConfig({
-    cwd: input.cwd,
-    file: input.file,
-    overrides: input.overrides,
-  });
+export async function prepare(input: SessionInput): Promise<Result<Prepared>> {
+  const loaded = await loadSession(input);
   if (!loaded.ok) return loaded;
   const { config, root } = loaded.value;
   const names = selectTargets(config, input.targets);
@@ -94,7 +99,12 @@ async function prepare(input: SessionInput): Promise<Result<{ host: Host; plan: 
   });
   if (!created.ok) return created;
   const { host, facts } = created.value;
-  return ok({ host, plan: planSession(loaded.value, names.value, certificates.value, facts) });
+  const plan = planSession(loaded.value, names.value, certificates.value, facts);
+  return ok({ host, plan, loaded: loaded.value });
+}
+
+export async function loadSession({ cwd, file, overrides }: SessionInput): Promise<Result<LoadedConfig>> {
+  return loadConfig({ cwd, file, overrides });
 }
 
 /** Options that mean nothing with this runner must not be taken silently. */
@@ -123,9 +133,7 @@ function refuseOptions(
   return ok(undefined);
 }
 
-function refuse(emit: Emit, failure: Failure): ExitCode {
+export function refuse(emit: Emit, failure: Failure): ExitCode {
   emit({ type: 'session-failed', failure });
-  const exitCode = failureExits[failure.code];
-  emit({ type: 'session-ended', exitCode });
-  return exitCode;
+  return failureExits[failure.code];
 }

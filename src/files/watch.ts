@@ -40,6 +40,13 @@ export function createWatcher(options: WatcherOptions = {}): Watcher {
       });
       return watching.start();
     },
+    watchFiles(files, onHint, signal) {
+      const watcher = chokidar([...files], { ignoreInitial: true });
+      watcher.on('all', onHint);
+      // What cannot be watched is only looked at less often.
+      watcher.on('error', onHint);
+      signal.addEventListener('abort', () => void watcher.close(), { once: true });
+    },
   };
 }
 

@@ -43,6 +43,10 @@ function linesOf(event: Event, verbose: boolean): readonly Line[] {
   switch (event.type) {
     case 'session-started':
       return [line('', `${event.config}: ${event.targets.join(', ')}`, 'dim')];
+    case 'config-changed':
+      return [line('', `${event.config} changed: starting over with it`, 'plain')];
+    case 'config-rejected':
+      return failureLines('', 'keeping the old configuration', event.failure);
     case 'session-failed':
       return failureLines('', 'cannot go on', event.failure);
     case 'session-ended':
