@@ -40,7 +40,7 @@ export interface PreparedHost {
 
 export interface SessionInput {
   /** Makes the real host. */
-  readonly createHost: (request: HostRequest) => Result<PreparedHost>;
+  readonly createHost: (request: HostRequest) => Promise<Result<PreparedHost>>;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The configuration file; searched upward from `cwd` when undefined. */
@@ -86,7 +86,7 @@ export async function prepare(input: SessionInput): Promise<Result<Prepared>> {
   if (!refused.ok) return refused;
   const certificates = await readCertificates(config);
   if (!certificates.ok) return certificates;
-  const created = input.createHost({
+  const created = await input.createHost({
     config,
     root,
     certificates: certificates.value,
