@@ -134,6 +134,12 @@ export interface RemoteEntry {
   readonly changed: number;
 }
 
+/** A file whose content the mirror holds already. */
+export interface Copy {
+  readonly from: string;
+  readonly to: string;
+}
+
 /** What must be done to a mirror, in this order: removals (deepest first), then everything else. */
 export interface Change {
   readonly remove: readonly string[];
@@ -141,6 +147,8 @@ export interface Change {
   readonly write: readonly string[];
   /** Links whose name or target does not fit the tar headers that busybox understands. */
   readonly link: readonly string[];
+  /** Files that are in no other list; their sources may be among the removals. */
+  readonly copy?: readonly Copy[];
 }
 
 /** What the runner read back after writing, by path. */

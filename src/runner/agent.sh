@@ -119,7 +119,7 @@ hello() { # WORKSPACE SESSION NAME TOKEN PROGRAM_BYTES
 }
 
 enter() { # TARGET
-  mkdir -p "$ctx/$1" && cd "$ctx/$1"
+  [ ! -L "$ctx/$1" ] && mkdir -p "$ctx/$1" && cd "$ctx/$1"
 }
 
 list() { # TARGET
@@ -156,16 +156,56 @@ unpack() {
   }
 }
 
-# Removals first: busybox tar fails on a file that became a directory and writes through a symbolic link that was one.
-apply() { # TARGET REMOVE_BYTES FILES_BYTES DIRS_BYTES LINKS_BYTES LONG_LINKS_BYTES, then the archive
-  take "$2" "$tmp/remove"
+# Nothing is written or removed through a symbolic link that somebody put in the place of a directory.
+guard() { # PARENTS_FILE
+  xargs -0 -r sh -c 'for p; do [ -L "$p" ] && exit 1; done; exit 0' sh <"$1"
+}
+
+# Content that the mirror has already is not sent again: it is put aside before anything is removed…
+stage() { # TARGET BASE SOURCES_BYTES
+  take "$3" "$tmp/sources"
+  mkdir -p "$tmp/stage"
+  if enter "$1" && xargs -0 sh -c 'i=$1 to=$2; shift 2; for p; do cp -p "$p" "$to/$i" || exit 1; i=$((i + 1)); done' \
+    sh "$2" "$tmp/stage" <"$tmp/sources" 2>"$tmp/err"; then
+    echo ok
+  else
+    refuse_file "$tmp/err"
+  fi
+}
+
+# … and takes its new place when the directories are there.
+place() { # TARGET BASE FILES_BYTES EXECUTABLES_BYTES PARENTS_BYTES
   take "$3" "$tmp/files"
-  take "$4" "$tmp/dirs"
-  take "$5" "$tmp/links"
-  take "$6" "$tmp/long"
+  take "$4" "$tmp/executables"
+  take "$5" "$tmp/parents"
+  : >"$tmp/links"
+  if enter "$1" && guard "$tmp/parents" 2>"$tmp/err" &&
+    xargs -0 sh -c 'i=$1 from=$2; shift 2; for p; do mv -f "$from/$i" "$p" || exit 1; i=$((i + 1)); done' \
+      sh "$2" "$tmp/stage" <"$tmp/files" 2>"$tmp/err" &&
+    xargs -0 -r chmod 0644 <"$tmp/files" && xargs -0 -r chmod 0755 <"$tmp/executables"; then
+    xargs -0 -r stat -c '%f %s %Z %i %z' -- <"$tmp/files" >"$tmp/stats"
+    hashes
+    answer "$tmp/stats" "$tmp/hashes" "$tmp/targets"
+  else
+    refuse_file "$tmp/err"
+  fi
+}
+
+# Removals first: busybox tar fails on a file that became a directory and writes through a symbolic link that was one.
+apply() { # TARGET PARENTS_BYTES REMOVE_BYTES FILES_BYTES DIRS_BYTES LINKS_BYTES LONG_LINKS_BYTES, then the archive
+  take "$2" "$tmp/parents"
+  take "$3" "$tmp/remove"
+  take "$4" "$tmp/files"
+  take "$5" "$tmp/dirs"
+  take "$6" "$tmp/links"
+  take "$7" "$tmp/long"
   : >"$tmp/err"
   failed=
   enter "$1" || failed=1
+  if [ -z "$failed" ] && ! guard "$tmp/parents"; then
+    echo "a directory of the mirror was replaced by a symbolic link" >"$tmp/err"
+    failed=1
+  fi
   if [ -z "$failed" ] && [ -s "$tmp/remove" ]; then
     xargs -0 rm -rf -- <"$tmp/remove" 2>"$tmp/err" || failed=1
   fi
@@ -281,6 +321,8 @@ while IFS= read -t $idle -r line; do
   list) list "$2" ;;
   contents) contents "$2" "$3" "$4" ;;
   apply) shift; apply "$@" ;;
+  stage) stage "$2" "$3" "$4" ;;
+  place) shift; place "$@" ;;
   put) put "$2" "$3" ;;
   start-build) start_build "$2" "$3" ;;
   follow) follow "$2" "$3" ;;

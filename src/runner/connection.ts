@@ -6,6 +6,7 @@ import type {
   BuildStart,
   Change,
   Clock,
+  Copy,
   Holder,
   Manifest,
   RemoteEntry,
@@ -15,7 +16,7 @@ import type {
 import { type Failure, type Result, fail, failure, ok } from '../result.ts';
 import { Agent, type FollowerFrame } from './agent.ts';
 import type { Channel } from './channel.ts';
-import { chunkChange } from './chunk.ts';
+import { chunkChange, copyChunks, parentsOf } from './chunk.ts';
 import type { OwnedConnection } from './reconnecting.ts';
 import { fromPaths, parseHashes, parseNames, parseStats, toPaths } from './listing.ts';
 
@@ -135,6 +136,11 @@ class Connection implements OwnedConnection {
     acknowledged: (written: ReadonlyMap<string, Written>, removed: readonly string[]) => void,
     signal: AbortSignal,
   ): Promise<Result<void>> {
+    const copies = copyChunks(change.copy ?? []);
+    for (const { base, chunk } of copies) {
+      const staged = await this.#stageCopies(target, base, chunk);
+      if (!staged.ok) return staged;
+    }
     // Two chunks under way hide the round trip; the agent answers in order.
     let before: Promise<Result<void>> = Promise.resolve(ok(undefined));
     for (const chunk of chunkChange(change, manifest)) {
@@ -147,7 +153,39 @@ class Connection implements OwnedConnection {
         return previous;
       }
     }
-    return before;
+    const last = await before;
+    if (!last.ok || signal.aborted) return last;
+    for (const { base, chunk } of copies) {
+      const placed = await this.#placeCopies(target, base, chunk, manifest, acknowledged);
+      if (!placed.ok) return placed;
+    }
+    return last;
+  }
+
+  async #stageCopies(target: string, base: number, copies: readonly Copy[]): Promise<Result<void>> {
+    const sources = toPaths(copies.map(({ from }) => from));
+    const answer = await this.#agent.ask(`stage ${target} ${base} ${sources.length}`, [sources]);
+    return answer.ok ? ok(undefined) : { ok: false, failure: explainApply(answer.failure, target) };
+  }
+
+  async #placeCopies(
+    target: string,
+    base: number,
+    copies: readonly Copy[],
+    manifest: Manifest,
+    acknowledged: (written: ReadonlyMap<string, Written>, removed: readonly string[]) => void,
+  ): Promise<Result<void>> {
+    const files = copies.map(({ to }) => to);
+    const executables = files.filter((path) => {
+      const entry = manifest.get(path);
+      return entry?.kind === 'file' && entry.mode === 0o755;
+    });
+    const payloads = [toPaths(files), toPaths(executables), toPaths(parentsOf([], files))];
+    const sizes = payloads.map((payload) => payload.length).join(' ');
+    const answer = await this.#agent.ask(`place ${target} ${base} ${sizes}`, payloads);
+    if (!answer.ok) return { ok: false, failure: explainApply(answer.failure, target) };
+    acknowledged(readBack(answer.value, files, [], []), []);
+    return ok(undefined);
   }
 
   async #applyChunk(
@@ -166,6 +204,7 @@ class Connection implements OwnedConnection {
       return entry?.kind === 'link' ? [entry.target, `./${path}`] : [];
     });
     const payloads = [
+      toPaths(parentsOf(chunk.remove, all)),
       toPaths(chunk.remove),
       toPaths(files),
       toPaths(dirs),
@@ -207,21 +246,7 @@ class Connection implements OwnedConnection {
       );
     }
     if (!answer.ok) return { ok: false, failure: explainApply(answer.failure, target) };
-    const [statBytes, hashBytes, targetBytes] = answer.value;
-    const stats = parseStats(statBytes);
-    const written = new Map<string, Written>();
-    const hashes = parseHashes(hashBytes, files);
-    const targets = fromPaths(targetBytes);
-    const order = [...files, ...dirs, ...links];
-    if (stats.length === order.length) {
-      for (const [index, path] of order.entries()) {
-        const remote = stats[index];
-        if (remote === undefined) continue;
-        const link = index - files.length - dirs.length;
-        written.set(path, { remote, content: hashes.get(path) ?? (link >= 0 ? (targets[link] ?? '') : '') });
-      }
-    }
-    acknowledged(written, chunk.remove);
+    acknowledged(readBack(answer.value, files, dirs, links), chunk.remove);
     return ok(undefined);
   }
 
@@ -284,6 +309,29 @@ class Connection implements OwnedConnection {
     const config = text(answer.value[0]);
     return ok(config === '' ? undefined : config);
   }
+}
+
+/** What the agent read after writing: `stat` of everything in this order, then contents of files and links. */
+function readBack(
+  [statBytes, hashBytes, targetBytes]: readonly Uint8Array[],
+  files: readonly string[],
+  dirs: readonly string[],
+  links: readonly string[],
+): ReadonlyMap<string, Written> {
+  const stats = parseStats(statBytes);
+  const hashes = parseHashes(hashBytes, files);
+  const targets = fromPaths(targetBytes);
+  const written = new Map<string, Written>();
+  const order = [...files, ...dirs, ...links];
+  // Something vanished in between: what is not acknowledged is sent again.
+  if (stats.length !== order.length) return written;
+  for (const [index, path] of order.entries()) {
+    const remote = stats[index];
+    if (remote === undefined) continue;
+    const link = index - files.length - dirs.length;
+    written.set(path, { remote, content: hashes.get(path) ?? (link >= 0 ? (targets[link] ?? '') : '') });
+  }
+  return written;
 }
 
 function text(bytes: Uint8Array | undefined): string {

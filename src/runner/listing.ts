@@ -9,6 +9,10 @@ const kinds: Readonly<Record<number, RemoteEntry['kind']>> = {
 
 /** Paths as the agent's commands take them: a leading dash or a special name must stay a path. */
 export function toPaths(paths: readonly string[]): Buffer {
+  for (const path of paths) {
+    if (/(?:^|\/)\.\.(?:\/|$)|^\/|\0|^$/.test(path))
+      throw new Error(`not a path in a context: ${JSON.stringify(path)}`);
+  }
   return Buffer.from(paths.map((path) => `./${path}\0`).join(''));
 }
 

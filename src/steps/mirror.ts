@@ -1,6 +1,6 @@
 /** What is known of a target's mirror in the runner: only what the agent has acknowledged by content. */
 import { diffManifests } from '../files/manifest.ts';
-import type { Entry, Files, Manifest, RemoteEntry, RunnerConnection } from '../host.ts';
+import type { Change, Copy, Entry, Files, Manifest, RemoteEntry, RunnerConnection } from '../host.ts';
 import { type Result, fail, ok } from '../result.ts';
 
 interface Known {
@@ -86,9 +86,10 @@ export class Mirror {
       if (!verified.ok) return verified;
     }
     const known = this.#known ?? new Map<string, Known>();
-    const change = diffManifests(entriesOf(known), manifest);
-    const written = [...change.write, ...change.link];
-    const bytes = written.reduce((sum, path) => {
+    const change = withCopies(diffManifests(entriesOf(known), manifest), known, manifest);
+    const copied = (change.copy ?? []).map(({ to }) => to);
+    const written = [...change.write, ...change.link, ...copied];
+    const bytes = change.write.reduce((sum, path) => {
       const entry = manifest.get(path);
       return sum + (entry?.kind === 'file' ? entry.size : 0);
     }, 0);
@@ -138,6 +139,32 @@ export class Mirror {
     for (const [path, entry] of manifest) if (!sameEntry(this.#known.get(path)?.entry, entry)) return false;
     return true;
   }
+}
+
+/** Files of at least this many bytes are copied in the runner; a smaller one costs less to send. */
+const copyFrom = 32 * 1024;
+
+/** Renames and copies: content that the mirror holds is not sent again. */
+function withCopies(change: Change, known: ReadonlyMap<string, Known>, manifest: Manifest): Change {
+  const wanted = new Set<string>();
+  for (const path of change.write) {
+    const entry = manifest.get(path);
+    if (entry?.kind === 'file' && entry.size >= copyFrom) wanted.add(entry.digest);
+  }
+  if (wanted.size === 0) return change;
+  const sources = new Map<string, string>();
+  for (const [path, { entry }] of known) {
+    if (entry.kind === 'file' && wanted.has(entry.digest)) sources.set(entry.digest, path);
+  }
+  const copy: Copy[] = [];
+  const write: string[] = [];
+  for (const path of change.write) {
+    const entry = manifest.get(path);
+    const from = entry?.kind === 'file' ? sources.get(entry.digest) : undefined;
+    if (from === undefined) write.push(path);
+    else copy.push({ from, to: path });
+  }
+  return { ...change, write, copy };
 }
 
 function entriesOf(known: ReadonlyMap<string, Known>): Manifest {

@@ -196,6 +196,76 @@ export function runnerContract(
       await rm(project.path('large.bin'));
     });
 
+    test('copies what it has already, also from a path that is removed', async () => {
+      await writeFile(project.path('original.bin'), Buffer.alloc(100_000, 'copy'));
+      await sync('copies');
+      const from = await scan();
+      await project.write('moved/deep/renamed.bin', Buffer.alloc(100_000, 'copy').toString());
+      await chmod(project.path('moved/deep/renamed.bin'), 0o755);
+      await project.write('twice.bin', Buffer.alloc(100_000, 'copy').toString());
+      await rm(project.path('original.bin'));
+      const manifest = await scan();
+      const change = diffManifests(from, manifest);
+      const copied = ['moved/deep/renamed.bin', 'twice.bin'];
+      const acknowledged: string[] = [];
+      must(
+        await runner.apply(
+          'copies',
+          {
+            ...change,
+            write: change.write.filter((path) => !copied.includes(path)),
+            copy: copied.map((to) => ({ from: 'original.bin', to })),
+          },
+          manifest,
+          (paths) => files.pack(project.root, manifest, paths),
+          (written) => acknowledged.push(...written.keys()),
+          never,
+        ),
+      );
+      assert.deepEqual(acknowledged.toSorted(), ['moved', 'moved/deep', ...copied].toSorted());
+      assert.deepEqual(await mirrorOf('copies'), wanted(manifest));
+      await rm(project.path('moved'), { recursive: true });
+      await rm(project.path('twice.bin'));
+    });
+
+    test('writes nothing through a symbolic link in the place of a directory', async () => {
+      await project.write('inside/file', 'first');
+      await sync('links');
+      const from = await scan();
+      // Somebody in the runner puts a link to another mirror there.
+      const { remove, write } = { remove: ['inside/file', 'inside'], write: [] };
+      must(
+        await runner.apply(
+          'links',
+          { remove, write, link: ['inside'] },
+          new Map([['inside', { kind: 'link', target: '../kinds' }]]),
+          () => nothing(),
+          () => {},
+          never,
+        ),
+      );
+      const before = await mirrorOf('kinds');
+      await project.write('inside/file', 'second');
+      await project.write('inside/tool.sh', 'through the link');
+      const manifest = await scan();
+      for (const change of [
+        diffManifests(from, manifest),
+        { remove: ['inside/plain.txt'], write: [], link: [] },
+      ]) {
+        const applied = await runner.apply(
+          'links',
+          change,
+          manifest,
+          (paths) => files.pack(project.root, manifest, paths),
+          () => assert.fail('nothing may be acknowledged'),
+          never,
+        );
+        assert.equal(failed(applied).code, 'sync-failed');
+      }
+      assert.deepEqual(await mirrorOf('kinds'), before);
+      await rm(project.path('inside'), { recursive: true });
+    });
+
     test('goes on after a file that changed while it was sent', async () => {
       const manifest = await scan();
       const applied = await runner.apply(
@@ -308,6 +378,8 @@ export function runnerContract(
     });
   });
 }
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 function must<T>(result: Result<T>): T {
   assert.ok(result.ok, result.ok ? '' : JSON.stringify(result.failure, undefined, 2));
