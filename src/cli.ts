@@ -9,6 +9,7 @@ import { watch } from './commands/watch.ts';
 import type { Emit } from './event.ts';
 import { createHost } from './node.ts';
 import { jsonReporter } from './report/jsonl.ts';
+import { listenForKeys } from './report/keys.ts';
 import { terminalReporter } from './report/terminal.ts';
 import { type ExitCode, type Failure, exitCodes, failureExits } from './result.ts';
 
@@ -106,7 +107,15 @@ ${exitCodeHelp}`,
           signal: interrupt.signal,
         });
       });
-  session('watch', 'Brings targets up to date, and again after every change.', watch);
+  session(
+    'watch',
+    'Brings targets up to date, and again after every change. Keys: q ends, r builds again.',
+    (input) =>
+      watch({
+        ...input,
+        onControls: (controls) => listenForKeys(process.stdin, controls, () => interrupt.abort()),
+      }),
+  );
   session('once', 'Brings targets up to date once: sync, build, push, roll.', once).option(
     '--tar <file>',
     'with --local: write an archive for `docker load`',

@@ -72,6 +72,8 @@ export type TargetEvent =
     })
   | (OfContent & { readonly type: 'drift-repaired'; readonly paths: readonly string[] })
   | (OfTarget & { readonly type: 'skipped-file'; readonly path: string; readonly reason: string })
+  /** Synced, but no instruction of the Dockerfile reads it: there is nothing to build. */
+  | (OfContent & { readonly type: 'change-unread'; readonly paths: readonly string[] })
   | (OfContent & { readonly type: 'build-waiting' })
   | (OfContent & { readonly type: 'build-started'; readonly image: string })
   | (OfContent & { readonly type: 'build-output'; readonly line: string })

@@ -36,9 +36,11 @@ export async function runWatch(
   plan: SessionPlan,
   emit: Emit,
   signal: AbortSignal,
+  onTargets: (targets: readonly Target[]) => void = () => {},
 ): Promise<ExitCode> {
   const begun = await begin(host, plan, emit, signal);
   if (!begun.ok) return end(host, exitCodeOf(begun.failure));
+  onTargets(begun.value);
   for (const target of begun.value) {
     const { source, watch } = target.plan;
     const watching = await host.watcher.watch(source, watch, (path) => target.hints.add(path), signal);

@@ -12,7 +12,7 @@
  * build either cancels it or waits for its end.
  */
 import type { Emit, Step } from './event.ts';
-import { diffManifests, hashManifest } from './files/manifest.ts';
+import { diffManifests, hashManifest, manifestsEqual } from './files/manifest.ts';
 import { Hints } from './hints.ts';
 import type {
   ContextSource,
@@ -25,6 +25,7 @@ import type {
 } from './host.ts';
 import type { BuildOptions } from './kaniko/argv.ts';
 import { contentHash } from './kaniko/content.ts';
+import { dockerfileReads, relevantManifest } from './kaniko/relevance.ts';
 import { imageTag, isContentTag } from './kaniko/tag.ts';
 import { type Failure, type Result, exitCodes, failure, failureExits, ok } from './result.ts';
 import type { Slot } from './slot.ts';
@@ -86,6 +87,8 @@ export class Target {
   #failed: string | undefined;
   /** The last build was cancelled: the next one is let finish. */
   #cancelled = false;
+  /** Build it even if the registry has it. */
+  #fresh = false;
   #roll: { readonly abort: AbortController; readonly ended: Promise<Result<void>> } | undefined;
 
   constructor(host: Host, plan: TargetPlan, slot: Slot, emit: Emit) {
@@ -93,6 +96,14 @@ export class Target {
     this.plan = plan;
     this.#slot = slot;
     this.#emit = emit;
+  }
+
+  /** Builds the content of now, even if there is an image of it. */
+  rebuild(): void {
+    this.#done = undefined;
+    this.#failed = undefined;
+    this.#fresh = true;
+    this.hints.add('.');
   }
 
   /** Brings the target up to date once, roll-out included. */
@@ -147,7 +158,8 @@ export class Target {
       if (!unbuilt && mirror.equals(content.scan.manifest)) return ok(undefined);
 
       // Asked while the files are on their way: most often the answer is no, and costs nothing then.
-      const lookup = unbuilt ? findBuilt(this.#host, this.#wanted(content), signal) : undefined;
+      const lookup =
+        unbuilt && !this.#fresh ? findBuilt(this.#host, this.#wanted(content), signal) : undefined;
       if (generation === 0) {
         generation = ++this.#generation;
         for (const { path, reason } of content.scan.skipped) {
@@ -160,7 +172,13 @@ export class Target {
         if (retries(synced.failure) && (live || attempt < maxAttempts) && !signal.aborted) continue;
         return failed('sync', synced.failure);
       }
-      if (!unbuilt) return ok(undefined);
+      if (!unbuilt) {
+        const paths = synced.value;
+        if (paths.length > 0 && content.hash === this.#done) {
+          this.#emit({ type: 'change-unread', ...this.#of(generation, content), paths });
+        }
+        return ok(undefined);
+      }
       if (live && (await this.#unsettled(started, signal))) {
         await lookup;
         continue;
@@ -190,6 +208,7 @@ export class Target {
           return failed('build', built.failure);
         }
         digest = built.value.digest;
+        this.#fresh = false;
       }
       this.#done = content.hash;
       this.#startRoll(content, digest, generation, started);
@@ -203,7 +222,7 @@ export class Target {
     if (!scanned.ok) return scanned;
     const scan = scanned.value;
     const hash = contentHash({
-      manifest: hashManifest(scan.manifest),
+      manifest: hashManifest(relevantManifest(scan.manifest, dockerfileReads(scan.dockerfile))),
       dockerfile: scan.dockerfile,
       ignoreFile: scan.ignoreFile,
       options: plan.options,
@@ -234,7 +253,7 @@ export class Target {
     content: Content,
     generation: number,
     signal: AbortSignal,
-  ): Promise<Result<void>> {
+  ): Promise<Result<readonly string[]>> {
     const started = this.#host.clock.monotonic();
     const of = this.#of(generation, content);
     const synced = await mirror.sync(
@@ -246,6 +265,7 @@ export class Target {
     );
     if (!synced.ok) return synced;
     const { written, removed, bytes } = synced.value;
+    const paths = [...written, ...removed].slice(0, shownPaths);
     if (written.length + removed.length > 0) {
       this.#emit({
         type: 'synced',
@@ -254,10 +274,10 @@ export class Target {
         removed: removed.length,
         bytes,
         ms: this.#host.clock.monotonic() - started,
-        paths: [...written, ...removed].slice(0, shownPaths),
+        paths,
       });
     }
-    return ok(undefined);
+    return ok(paths);
   }
 
   /** Waits for quiet; true when another hint came, so that the files must be looked at again. */
@@ -311,7 +331,7 @@ export class Target {
     }
     if (mirror.equals(content.scan.manifest)) return ok(undefined);
     const synced = await this.#sync(mirror, content, generation, signal);
-    return synced;
+    return synced.ok ? ok(undefined) : synced;
   }
 
   async #build(
@@ -379,12 +399,17 @@ export class Target {
     cancel: AbortController,
     ended: AbortSignal,
   ): Promise<void> {
+    let unsynced = false;
     while (!ended.aborted) {
       await this.hints.wait(ended);
-      if (ended.aborted) return;
+      if (ended.aborted) break;
       this.hints.take();
       const newer = await this.#scan(ended);
-      if (newer.ok && newer.value.hash === content.hash) continue;
+      if (newer.ok && newer.value.hash === content.hash) {
+        // Nothing that the build reads; it is synced when the build has ended.
+        unsynced ||= !manifestsEqual(newer.value.scan.manifest, content.scan.manifest);
+        continue;
+      }
       this.hints.add('.');
       if (newer.ok && this.plan.onChange === 'cancel' && !this.#cancelled) {
         const { remove, write, link } = diffManifests(content.scan.manifest, newer.value.scan.manifest);
@@ -394,6 +419,7 @@ export class Target {
       }
       return;
     }
+    if (unsynced) this.hints.add('.');
   }
 
   #startRoll(content: Content, digest: string, generation: number, started: number): void {

@@ -4,21 +4,39 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import debounce from 'debounce';
+import type { Controls } from '../controls.ts';
 import { type ExitCode, exitCodes } from '../result.ts';
 import { runWatch } from '../session.ts';
+import type { Target } from '../target.ts';
 import { type Prepared, type SessionInput, loadSession, prepare, refuse } from './session.ts';
 
 /** Milliseconds of quiet before a changed configuration is read: editors write in several steps. */
 const reloadPause = 150;
 
-export async function watch(input: SessionInput): Promise<ExitCode> {
+export interface WatchInput extends SessionInput {
+  /** Hands out the controls of the session; the result takes them back. */
+  readonly onControls: (controls: Controls) => () => void;
+}
+
+export async function watch(input: WatchInput): Promise<ExitCode> {
+  const quit = new AbortController();
+  let targets: readonly Target[] = [];
+  const release = input.onControls({
+    quit: () => quit.abort(),
+    rebuild: () => {
+      for (const target of targets) target.rebuild();
+    },
+  });
+  const signal = AbortSignal.any([input.signal, quit.signal]);
   let exitCode: ExitCode | undefined;
   while (exitCode === undefined) {
     const prepared = await prepare(input);
     exitCode = prepared.ok
-      ? await runUntilChanged(input, prepared.value)
+      ? await runUntilChanged(input, prepared.value, signal, (begun) => (targets = begun))
       : refuse(input.emit, prepared.failure);
   }
+  release();
+  if (quit.signal.aborted) exitCode = exitCodes.ok;
   if (input.signal.aborted) exitCode = exitCodes.interrupted;
   input.emit({ type: 'session-ended', exitCode });
   return exitCode;
@@ -26,8 +44,10 @@ export async function watch(input: SessionInput): Promise<ExitCode> {
 
 /** The exit code, or undefined when there is another configuration to go on with. */
 async function runUntilChanged(
-  input: SessionInput,
+  input: WatchInput,
   { host, plan, loaded }: Prepared,
+  signal: AbortSignal,
+  onTargets: (targets: readonly Target[]) => void,
 ): Promise<ExitCode | undefined> {
   const changed = new AbortController();
   const ended = new AbortController();
@@ -39,10 +59,16 @@ async function runUntilChanged(
     });
   }, reloadPause);
   host.watcher.watchFiles(loaded.dependencies, look, ended.signal);
-  const exitCode = await runWatch(host, plan, input.emit, AbortSignal.any([input.signal, changed.signal]));
+  const exitCode = await runWatch(
+    host,
+    plan,
+    input.emit,
+    AbortSignal.any([signal, changed.signal]),
+    onTargets,
+  );
   ended.abort();
   look.clear();
-  if (!changed.signal.aborted || input.signal.aborted) return exitCode;
+  if (!changed.signal.aborted || signal.aborted) return exitCode;
   input.emit({ type: 'config-changed', config: loaded.file });
   return undefined;
 }

@@ -66,13 +66,28 @@ function operands(copy: Copy): string[] {
   return json.length > 0 ? json : copy.getArguments().map((argument) => argument.getValue());
 }
 
-/** Whether an instruction with these sources may read the path. Uncertain sources (variables, patterns) may read all. */
+/** Whether an instruction with these sources may read the path. What is not certain may read everything. */
 export function mayRead(sources: readonly string[], path: string): boolean {
-  return sources.some((source) => {
-    if (/[*?[\]\\$]/.test(source)) return true;
-    const clean = source.split('/').filter((part) => part !== '' && part !== '.');
-    if (clean.includes('..') || clean.length === 0) return true;
-    const prefix = clean.join('/');
-    return path === prefix || path.startsWith(`${prefix}/`);
-  });
+  return sources.some((source) => sourcePattern(source)?.(path) ?? true);
+}
+
+/** Undefined for a source that may be anything: a variable, a character class, a heredoc, a way out of the context. */
+function sourcePattern(source: string): ((path: string) => boolean) | undefined {
+  if (/^[a-z][a-z0-9+.-]*:\/\/|^git@/i.test(source)) return () => false;
+  if (/[[\]\\$<]/.test(source)) return undefined;
+  const parts = source.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..') || parts.length === 0) return undefined;
+  if (!/[*?]/.test(source)) {
+    const prefix = parts.join('/');
+    return (path) => path === prefix || path.startsWith(`${prefix}/`);
+  }
+  // A pattern matches an entry; of a directory, everything below is read. `*` does not cross a slash.
+  const body = parts.map((part) =>
+    part
+      .replaceAll(/[.+^${}()|]/g, '\\$&')
+      .replaceAll('*', '[^/]*')
+      .replaceAll('?', '[^/]'),
+  );
+  const pattern = new RegExp(`^${body.join('/')}(?:/|$)`, 'u');
+  return (path) => pattern.test(path);
 }

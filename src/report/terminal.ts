@@ -52,7 +52,7 @@ function linesOf(event: Event, verbose: boolean): readonly Line[] {
     case 'session-ended':
       return [];
     case 'watching':
-      return [line('', `watching ${event.targets.join(', ')}; Ctrl-C ends it`, 'plain')];
+      return [line('', `watching ${event.targets.join(', ')}; Ctrl-C ends it, r builds again`, 'plain')];
     case 'runner-connecting':
       return [];
     case 'tool-found':
@@ -86,6 +86,8 @@ function linesOf(event: Event, verbose: boolean): readonly Line[] {
       return [line(event.target, syncedText(event), 'plain')];
     case 'drift-repaired':
       return [line(event.target, `repaired in the runner: ${event.paths.join(', ')}`, 'warn')];
+    case 'change-unread':
+      return [line(event.target, 'nothing to build: no COPY or ADD reads it', 'plain')];
     case 'build-waiting':
       return [line(event.target, 'waiting for the runner', 'dim')];
     case 'build-started':
