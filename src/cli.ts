@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { configCommand } from './commands/config.ts';
 import { once } from './commands/once.ts';
 import type { SessionInput } from './commands/session.ts';
+import { sync } from './commands/sync.ts';
 import { watch } from './commands/watch.ts';
 import type { Emit } from './event.ts';
 import { createHost } from './node.ts';
@@ -27,6 +28,7 @@ interface RunOptions extends GlobalOptions {
   readonly local?: boolean;
   readonly push?: boolean;
   readonly tar?: string;
+  readonly verify?: boolean;
 }
 
 const exitCodeHelp = `
@@ -73,7 +75,7 @@ ${exitCodeHelp}`,
   const session = (
     name: string,
     description: string,
-    run: (input: SessionInput) => Promise<ExitCode>,
+    run: (input: SessionInput, options: RunOptions) => Promise<ExitCode>,
   ): Command =>
     program
       .command(name)
@@ -87,25 +89,28 @@ ${exitCodeHelp}`,
       .addHelpText('after', exitCodeHelp)
       .action(async (targets: string[], _options: unknown, command: Command) => {
         const options: RunOptions = command.optsWithGlobals();
-        exitCode = await run({
-          createHost,
-          cwd: process.cwd(),
-          env: process.env,
-          file: options.config,
-          overrides: {
-            context: options.context,
-            kubeconfig: options.kubeconfig,
-            namespace: options.namespace,
-            local: options.local,
-            push: options.push,
+        exitCode = await run(
+          {
+            createHost,
+            cwd: process.cwd(),
+            env: process.env,
+            file: options.config,
+            overrides: {
+              context: options.context,
+              kubeconfig: options.kubeconfig,
+              namespace: options.namespace,
+              local: options.local,
+              push: options.push,
+            },
+            archive: options.tar,
+            system: { platform: process.platform, root: process.getuid?.() === 0 },
+            targets: [...targets, ...options.target],
+            holder: `${userName()}@${hostname()}`,
+            emit: reporter(options),
+            signal: interrupt.signal,
           },
-          archive: options.tar,
-          system: { platform: process.platform, root: process.getuid?.() === 0 },
-          targets: [...targets, ...options.target],
-          holder: `${userName()}@${hostname()}`,
-          emit: reporter(options),
-          signal: interrupt.signal,
-        });
+          options,
+        );
       });
   session(
     'watch',
@@ -120,6 +125,12 @@ ${exitCodeHelp}`,
     '--tar <file>',
     'with --local: write an archive for `docker load`',
   );
+
+  session(
+    'sync',
+    'Makes the runner’s mirrors equal to your files; builds nothing.',
+    async (input, { verify }) => sync({ ...input, verify: verify === true }),
+  ).option('--verify', 'then read every entry of the mirrors again and compare it');
 
   program
     .command('config')

@@ -70,6 +70,8 @@ export type TargetEvent =
       /** Some of the paths concerned, for people. */
       readonly paths: readonly string[];
     })
+  /** Every entry of the mirror was read again and equals the context. */
+  | (OfContent & { readonly type: 'verified'; readonly entries: number; readonly ms: number })
   | (OfContent & { readonly type: 'drift-repaired'; readonly paths: readonly string[] })
   | (OfTarget & { readonly type: 'skipped-file'; readonly path: string; readonly reason: string })
   /** Synced, but no instruction of the Dockerfile reads it: there is nothing to build. */

@@ -19,9 +19,30 @@ export async function runOnce(
   emit: Emit,
   signal: AbortSignal,
 ): Promise<ExitCode> {
+  return runEach(host, plan, emit, signal, (target) => target.once(signal));
+}
+
+/** Makes every mirror equal to its context, with `verify` read again by content, and builds nothing. */
+export async function runSync(
+  host: Host,
+  plan: SessionPlan,
+  emit: Emit,
+  signal: AbortSignal,
+  verify: boolean,
+): Promise<ExitCode> {
+  return runEach(host, plan, emit, signal, (target) => target.sync(verify, signal));
+}
+
+async function runEach(
+  host: Host,
+  plan: SessionPlan,
+  emit: Emit,
+  signal: AbortSignal,
+  run: (target: Target) => Promise<Result<void>>,
+): Promise<ExitCode> {
   const begun = await begin(host, plan, emit, signal);
   if (!begun.ok) return end(host, exitCodeOf(begun.failure));
-  const results = await Promise.all(begun.value.map((target) => target.once(signal)));
+  const results = await Promise.all(begun.value.map(run));
   const failed = results.find((result) => !result.ok);
   if (signal.aborted) return end(host, exitCodes.interrupted);
   return end(host, failed === undefined ? exitCodes.ok : exitCodeOf(failed.failure));

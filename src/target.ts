@@ -27,7 +27,7 @@ import type { BuildOptions } from './kaniko/argv.ts';
 import { contentHash } from './kaniko/content.ts';
 import { dockerfileReads, relevantManifest } from './kaniko/relevance.ts';
 import { imageTag, isContentTag } from './kaniko/tag.ts';
-import { type Failure, type Result, exitCodes, failure, failureExits, ok } from './result.ts';
+import { type Failure, type Result, exitCodes, fail, failure, failureExits, ok } from './result.ts';
 import type { Slot } from './slot.ts';
 import { type Built, type Destination, build } from './steps/build.ts';
 import { type Wanted, findBuilt } from './steps/find.ts';
@@ -64,6 +64,8 @@ export interface TargetPlan {
 const maxAttempts = 5;
 /** Milliseconds between attempts to reach a lost runner. */
 const reconnectPause = 1_000;
+/** Milliseconds between looks at everything, whatever was hinted. */
+const reconcileInterval = 300_000;
 /** Names shown with an event. */
 const shownPaths = 5;
 
@@ -113,15 +115,67 @@ export class Target {
     return (await this.#roll?.ended) ?? result;
   }
 
+  /** Makes the mirror equal to the context, and reads all of it again with `verify`; builds nothing. */
+  async sync(verify: boolean, signal: AbortSignal): Promise<Result<void>> {
+    const generation = ++this.#generation;
+    for (let attempt = 1; ; attempt += 1) {
+      const content = await this.#scan(signal);
+      const synced = content.ok ? await this.#syncOnly(content.value, generation, verify, signal) : content;
+      if (synced.ok) return ok(undefined);
+      if (signal.aborted) return { ok: false, failure: interrupted() };
+      if (retries(synced.failure) && attempt < maxAttempts) continue;
+      const step = content.ok ? 'sync' : 'scan';
+      this.#emit({ type: 'step-failed', target: this.plan.name, generation, step, failure: synced.failure });
+      return synced;
+    }
+  }
+
+  async #syncOnly(
+    content: Content,
+    generation: number,
+    verify: boolean,
+    signal: AbortSignal,
+  ): Promise<Result<void>> {
+    const connected = await this.#connect(signal, false);
+    if (!connected.ok) return connected;
+    const mirror = this.#mirrorOf(connected.value);
+    const synced = await this.#sync(mirror, content, generation, signal);
+    if (!synced.ok || !verify) return synced.ok ? ok(undefined) : synced;
+    const started = this.#host.clock.monotonic();
+    mirror.forget();
+    const read = await mirror.verify();
+    if (!read.ok) return read;
+    const { manifest } = content.scan;
+    if (!mirror.equals(manifest)) {
+      return fail(
+        'sync-failed',
+        'the mirror is another than was written',
+        'Something else writes into the workspace of the runner; find it and sync again.',
+      );
+    }
+    const ms = this.#host.clock.monotonic() - started;
+    this.#emit({ type: 'verified', ...this.#of(generation, content), entries: manifest.size, ms });
+    return ok(undefined);
+  }
+
   /** Brings the target up to date after every hint until the signal aborts. Failures are events. */
   async watch(signal: AbortSignal): Promise<void> {
     this.hints.add('.');
+    void this.#lookNowAndThen(signal);
     while (!signal.aborted) {
       await this.hints.wait(signal);
       if (!signal.aborted) await this.#bringUpToDate(signal, true);
     }
     this.#roll?.abort.abort();
     await this.#roll?.ended;
+  }
+
+  /** A kernel that drops file events says nothing. */
+  async #lookNowAndThen(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#host.clock.sleep(reconcileInterval, signal);
+      if (!signal.aborted) this.hints.add('.');
+    }
   }
 
   async #bringUpToDate(signal: AbortSignal, live: boolean): Promise<Result<void>> {

@@ -153,7 +153,7 @@ export function explainFailure(
   return failure(
     'build-failed',
     last ?? `the executor ended with exit code ${exitCode}`,
-    'The lines below are the last that it printed.',
+    'The lines above are the last that it printed.',
     evidence,
   );
 }

@@ -84,6 +84,14 @@ function linesOf(event: Event, verbose: boolean): readonly Line[] {
         : [];
     case 'synced':
       return [line(event.target, syncedText(event), 'plain')];
+    case 'verified':
+      return [
+        line(
+          event.target,
+          `in sync: ${formatCount(event.entries, 'entry', 'entries')} compared by content in ${formatDuration(event.ms)}`,
+          'good',
+        ),
+      ];
     case 'drift-repaired':
       return [line(event.target, `repaired in the runner: ${event.paths.join(', ')}`, 'warn')];
     case 'change-unread':

@@ -133,6 +133,11 @@ export class Mirror {
     return ok({ written, removed: change.remove, bytes });
   }
 
+  /** Forgets everything: the next look reads every entry again. */
+  forget(): void {
+    this.#known = undefined;
+  }
+
   /** Whether the mirror is known to equal the manifest. */
   equals(manifest: Manifest): boolean {
     if (this.#known === undefined || this.#known.size !== manifest.size) return false;
