@@ -25,6 +25,14 @@ take() { # COUNT FILE
   if [ "$1" -gt 0 ]; then dd bs=65536 iflag=fullblock,count_bytes count="$1" >"$2"; else : >"$2"; fi
 }
 
+# xargs must read from a pipe: an applet that busybox runs without exec moves the shared offset of a file when it ends.
+each() { # FILE COMMAND…
+  each_list=$1
+  shift
+  [ -s "$each_list" ] || return 0
+  cat "$each_list" | xargs -0 "$@"
+}
+
 size() { stat -c %s "$1"; }
 
 answer() { # FILE…
@@ -125,13 +133,13 @@ enter() { # TARGET
 list() { # TARGET
   enter "$1" || { refuse "cannot open $1"; return; }
   find . -print0 >"$tmp/names"
-  xargs -0 stat -c '%f %s %Z %i %z' -- <"$tmp/names" >"$tmp/stats"
+  each "$tmp/names" stat -c '%f %s %Z %i %z' -- >"$tmp/stats"
   answer "$tmp/names" "$tmp/stats"
 }
 
 hashes() { # of the files named in $tmp/files, of the links named in $tmp/links
-  xargs -0 -r sha256sum -- <"$tmp/files" >"$tmp/hashes"
-  xargs -0 -r sh -c 'for p; do readlink -n -- "$p"; printf "\0"; done' sh <"$tmp/links" >"$tmp/targets"
+  each "$tmp/files" sha256sum -- >"$tmp/hashes"
+  each "$tmp/links" sh -c 'for p; do readlink -n -- "$p"; printf "\0"; done' sh >"$tmp/targets"
 }
 
 contents() { # TARGET FILES_BYTES LINKS_BYTES
@@ -158,15 +166,15 @@ unpack() {
 
 # Nothing is written or removed through a symbolic link that somebody put in the place of a directory.
 guard() { # PARENTS_FILE
-  xargs -0 -r sh -c 'for p; do [ -L "$p" ] && exit 1; done; exit 0' sh <"$1"
+  each "$1" sh -c 'for p; do [ -L "$p" ] && exit 1; done; exit 0' sh
 }
 
 # Content that the mirror has already is not sent again: it is put aside before anything is removed…
 stage() { # TARGET BASE SOURCES_BYTES
   take "$3" "$tmp/sources"
   mkdir -p "$tmp/stage"
-  if enter "$1" && xargs -0 sh -c 'i=$1 to=$2; shift 2; for p; do cp -p "$p" "$to/$i" || exit 1; i=$((i + 1)); done' \
-    sh "$2" "$tmp/stage" <"$tmp/sources" 2>"$tmp/err"; then
+  if enter "$1" && each "$tmp/sources" sh -c 'i=$1 to=$2; shift 2; for p; do cp -p "$p" "$to/$i" || exit 1; i=$((i + 1)); done' \
+    sh "$2" "$tmp/stage" 2>"$tmp/err"; then
     echo ok
   else
     refuse_file "$tmp/err"
@@ -180,10 +188,10 @@ place() { # TARGET BASE FILES_BYTES EXECUTABLES_BYTES PARENTS_BYTES
   take "$5" "$tmp/parents"
   : >"$tmp/links"
   if enter "$1" && guard "$tmp/parents" 2>"$tmp/err" &&
-    xargs -0 sh -c 'i=$1 from=$2; shift 2; for p; do mv -f "$from/$i" "$p" || exit 1; i=$((i + 1)); done' \
-      sh "$2" "$tmp/stage" <"$tmp/files" 2>"$tmp/err" &&
-    xargs -0 -r chmod 0644 <"$tmp/files" && xargs -0 -r chmod 0755 <"$tmp/executables"; then
-    xargs -0 -r stat -c '%f %s %Z %i %z' -- <"$tmp/files" >"$tmp/stats"
+    each "$tmp/files" sh -c 'i=$1 from=$2; shift 2; for p; do mv -f "$from/$i" "$p" || exit 1; i=$((i + 1)); done' \
+      sh "$2" "$tmp/stage" 2>"$tmp/err" &&
+    each "$tmp/files" chmod 0644 && each "$tmp/executables" chmod 0755; then
+    each "$tmp/files" stat -c '%f %s %Z %i %z' -- >"$tmp/stats"
     hashes
     answer "$tmp/stats" "$tmp/hashes" "$tmp/targets"
   else
@@ -207,7 +215,7 @@ apply() { # TARGET PARENTS_BYTES REMOVE_BYTES FILES_BYTES DIRS_BYTES LINKS_BYTES
     failed=1
   fi
   if [ -z "$failed" ] && [ -s "$tmp/remove" ]; then
-    xargs -0 rm -rf -- <"$tmp/remove" 2>"$tmp/err" || failed=1
+    each "$tmp/remove" rm -rf -- 2>"$tmp/err" || failed=1
   fi
   if [ -n "$failed" ]; then
     # The archive is on its way already and must be consumed.
@@ -216,12 +224,37 @@ apply() { # TARGET PARENTS_BYTES REMOVE_BYTES FILES_BYTES DIRS_BYTES LINKS_BYTES
     unpack || failed=1
   fi
   if [ -z "$failed" ] && [ -s "$tmp/long" ]; then
-    xargs -0 -n 2 ln -s -f -n -- <"$tmp/long" 2>"$tmp/err" || failed=1
+    each "$tmp/long" -n 2 ln -s -f -n -- 2>"$tmp/err" || failed=1
   fi
   if [ -n "$failed" ]; then refuse_file "$tmp/err"; return; fi
   cat "$tmp/files" "$tmp/dirs" "$tmp/links" | xargs -0 -r stat -c '%f %s %Z %i %z' -- >"$tmp/stats"
   hashes
   answer "$tmp/stats" "$tmp/hashes" "$tmp/targets"
+}
+
+# One file into a directory that is there: what a person waits for after each save, so as few processes as possible.
+save() { # TARGET BYTES MODE MTIME, then a line with the path, then the bytes
+  IFS= read -r path || exit 0
+  take "$2" "$tmp/save"
+  : >"$tmp/err"
+  if enter "$1"; then
+    dir=. rest=$path
+    while [ "$rest" != "${rest#*/}" ]; do
+      dir=$dir/${rest%%/*} rest=${rest#*/}
+      if [ -L "$dir" ] || [ ! -d "$dir" ]; then
+        refuse "a directory of the mirror was replaced"
+        return
+      fi
+    done
+    [ "$3" = 644 ] || chmod "0$3" "$tmp/save"
+    if [ ! -d "./$path" ] && touch -d "@$4" "$tmp/save" && mv -f "$tmp/save" "./$path" 2>"$tmp/err"; then
+      found=$(stat -c '%f %s %Z %i %z' "./$path")
+      hash=$(sha256sum "./$path")
+      printf 'ok %d 64\n%s\n%.64s' "$((${#found} + 1))" "$found" "${hash#\\}"
+      return
+    fi
+  fi
+  refuse_file "$tmp/err"
 }
 
 put() { # NAME BYTES (-1: remove it); a name holds no spaces and stays below the state directory
@@ -321,6 +354,7 @@ while IFS= read -t $idle -r line; do
   list) list "$2" ;;
   contents) contents "$2" "$3" "$4" ;;
   apply) shift; apply "$@" ;;
+  save) save "$2" "$3" "$4" "$5" ;;
   stage) stage "$2" "$3" "$4" ;;
   place) shift; place "$@" ;;
   put) put "$2" "$3" ;;

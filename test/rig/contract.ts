@@ -189,11 +189,43 @@ export function runnerContract(
     test('takes a large file whole, and many small ones', async () => {
       await writeFile(project.path('large.bin'), Buffer.alloc(25_000_000, 'large'));
       for (let index = 0; index < 1_500; index += 1)
-        await project.write(`many/${index % 37}/${index}`, `${index}`);
+        await project.write(`many/a-name-of-some-length/${index % 37}/${index}`, `${index}`);
       await sync('sizes');
       assert.deepEqual(await mirrorOf('sizes'), wanted(await scan()));
       await rm(project.path('many'), { recursive: true });
       await rm(project.path('large.bin'));
+    });
+
+    test('saves a single file, whatever its name, its mode and its content', async () => {
+      for (const path of [
+        'single',
+        'single dir/ trailing ',
+        '-single',
+        `single/${'l'.repeat(180)}/x`,
+        'süß',
+        'back\\slash',
+      ]) {
+        await project.remove('single').catch(() => {});
+        await project.write(path, 'before');
+        await sync('single');
+        const from = await scan();
+        await writeFile(project.path(path), `after ${'x'.repeat(4_000)}\0\n`);
+        await chmod(project.path(path), 0o755);
+        const acknowledged = await sync('single', from);
+        assert.deepEqual([...acknowledged.keys()], [path]);
+        assert.equal((await mirrorOf('single'))[path], wanted(await scan())[path]);
+        must(
+          await runner.apply(
+            'single',
+            { remove: [path], write: [], link: [] },
+            new Map(),
+            nothing,
+            () => {},
+            never,
+          ),
+        );
+        await rm(project.path(path));
+      }
     });
 
     test('copies what it has already, also from a path that is removed', async () => {

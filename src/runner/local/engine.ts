@@ -1,6 +1,5 @@
 /** The local runner in a container engine: the kaniko image itself, the agent over `run -i`. */
 import { spawn } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Holder } from '../../host.ts';
 import { type Result, fail, ok } from '../../result.ts';
@@ -9,6 +8,7 @@ import { openConnection } from '../connection.ts';
 import { type PipedChild, ProcessChannel } from '../process.ts';
 import type { OwnedConnection } from '../reconnecting.ts';
 import { holdState } from './lock.ts';
+import { makeDirectories, readable } from './place.ts';
 
 export interface EngineOptions {
   readonly engine: 'docker' | 'podman';
@@ -26,9 +26,12 @@ export interface EngineOptions {
 export async function openEngine(clock: Clock, options: EngineOptions): Promise<Result<OwnedConnection>> {
   const { engine, state, images, cache } = options;
   const workspace = join(state, 'workspace');
-  for (const directory of [state, workspace, images, cache]) await mkdir(directory, { recursive: true });
+  const made = await makeDirectories([state, workspace, images, cache]);
+  if (!made.ok) return made;
   const lock = await holdState(state, options.holder);
   if (!lock.ok) return lock;
+  // An engine makes a directory of a file that is not there, or refuses it.
+  const docker = await readable(options.dockerConfig);
   const [shell = '', ...argv] = agentCommand;
   const child = spawn(
     engine,
@@ -36,21 +39,18 @@ export async function openEngine(clock: Clock, options: EngineOptions): Promise<
       'run',
       '--interactive',
       '--rm',
-      '--init',
       `--entrypoint=${shell}`,
       `--volume=${workspace}:/workspace`,
       `--volume=${cache}:/cache`,
       `--volume=${images}:/images`,
-      ...(options.dockerConfig === undefined
-        ? []
-        : [`--volume=${options.dockerConfig}:/kaniko/.docker/config.json:ro`]),
+      ...(docker === undefined ? [] : [`--volume=${docker}:/kaniko/.docker/config.json:ro`]),
       ...options.arguments,
       options.image,
       ...argv,
     ],
     { stdio: ['pipe', 'pipe', 'pipe'] },
   ) as PipedChild;
-  const channel = new ProcessChannel(child);
+  const channel = new EngineChannel(child);
   lock.value.onTakeover(async () => {
     channel.close();
     await channel.closed;
@@ -74,6 +74,13 @@ export async function openEngine(clock: Clock, options: EngineOptions): Promise<
     await lock.value.release();
     const { failure } = connection;
     if (failure.code !== 'runner-lost' && failure.code !== 'runner-protocol') return connection;
+    if (failure.message.includes('ENOENT')) {
+      return fail(
+        'local-unsupported',
+        `there is no ${engine} on the path`,
+        `Install ${engine}, or leave runner.engine out to use the sandbox.`,
+      );
+    }
     return fail(
       'local-unsupported',
       `${engine} could not run ${options.image}`,
@@ -82,4 +89,23 @@ export async function openEngine(clock: Clock, options: EngineOptions): Promise<
     );
   }
   return ok(connection.value);
+}
+
+/** Milliseconds that the engine may take to remove the container once the agent has left. */
+const removal = 2_000;
+
+/** The agent leaves at the end of its input, and the engine removes the container: killed, it might not. */
+class EngineChannel extends ProcessChannel {
+  readonly #engine: PipedChild;
+
+  constructor(engine: PipedChild) {
+    super(engine);
+    this.#engine = engine;
+  }
+
+  override close(): void {
+    this.#engine.stdin.destroy();
+    const late = setTimeout(() => super.close(), removal);
+    void this.closed.then(() => clearTimeout(late));
+  }
 }

@@ -7,6 +7,7 @@ import type { Maker } from './provision.ts';
 export function hostFile(paths: readonly string[], test?: (path: string) => Promise<Result<void>>): Maker {
   return {
     source: 'host',
+    writes: false,
     make: async () => {
       let last: Result<never> = fail('executor-missing', `none of ${paths.join(', ')}`, 'Install it.');
       for (const path of paths) {

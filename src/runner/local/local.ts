@@ -2,18 +2,18 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../clock.ts';
-import type { Emit } from '../../event.ts';
+import type { Emit, Tool } from '../../event.ts';
 import type { Holder, Runner } from '../../host.ts';
 import { parseReference } from '../../image.ts';
 import type { RegistryClient } from '../../registry/client.ts';
-import { fail, ok } from '../../result.ts';
+import { type Result, fail, ok } from '../../result.ts';
 import { ReconnectingRunner } from '../reconnecting.ts';
 import { openEngine } from './engine.ts';
 import { buildExecutor } from './gobuild.ts';
 import { hostFile, isStatic } from './hostfile.ts';
-import { type Maker, type ProvisionOptions, type Tools, provision } from './provision.ts';
+import { type Maker, type ProvisionOptions, type Tools, placeOf, provision } from './provision.ts';
 import { pruneCache } from './prune.ts';
-import { type Wanted, pullFiles } from './pull.ts';
+import { pullFiles } from './pull.ts';
 import { openSandbox } from './sandbox.ts';
 
 export interface LocalRunnerOptions {
@@ -41,6 +41,15 @@ export interface LocalSurroundings {
   readonly emit: Emit;
 }
 
+const tools: readonly Tool[] = ['executor', 'busybox', 'certificates'];
+
+/** Where the kaniko image has them. */
+const imageNames: Readonly<Record<Tool, string>> = {
+  executor: 'kaniko/executor',
+  busybox: 'busybox/busybox',
+  certificates: 'kaniko/ssl/certs/ca-certificates.crt',
+};
+
 /** Version of the Go module that is built when nothing else gives an executor. */
 const moduleVersion = 'v1.24.0';
 const upstreamImage = 'gcr.io/kaniko-project/executor';
@@ -51,7 +60,7 @@ export function localRunner(options: LocalRunnerOptions, around: LocalSurroundin
   const cache = join(own, 'cache');
   const home = env['HOME'] ?? '/root';
   const dockerConfig = join(env['DOCKER_CONFIG'] ?? join(home, '.docker'), 'config.json');
-  let tools: Tools | undefined;
+  let furnished: Tools | undefined;
   let pruned = false;
   return new ReconnectingRunner(
     'local',
@@ -72,13 +81,13 @@ export function localRunner(options: LocalRunnerOptions, around: LocalSurroundin
           holder,
         });
       }
-      if (tools === undefined) {
+      if (furnished === undefined) {
         const found = await provision(provisionOptions(options, around), signal);
         if (!found.ok) return found;
-        tools = found.value;
+        furnished = found.value;
       }
       const rootless = options.rootless ?? !system.root;
-      return openSandbox(tools, systemClock, {
+      return openSandbox(furnished, systemClock, {
         state,
         images,
         cache,
@@ -97,19 +106,35 @@ export function provisionOptions(options: LocalRunnerOptions, around: LocalSurro
   const home = env['HOME'] ?? '/root';
   const caches = join(env['XDG_CACHE_HOME'] ?? join(home, '.cache'), 'kaniko-dev');
   const waiting = (reason: string): void => emit({ type: 'runner-waiting', runner: 'local', reason });
-  const pull = (names: (place: string) => Wanted): Maker => ({
+  const cache = join(caches, 'tools', image.replaceAll(/[^\w.-]/g, '_'));
+  const pullAll = async (signal: AbortSignal): Promise<Result<ReadonlySet<string>>> => {
+    const reference = parseReference(image);
+    if (reference === undefined)
+      return fail('config-invalid', `${image} is not an image`, 'Correct kaniko.image.');
+    const { digest, tag = 'latest' } = reference;
+    const wanted = tools.map((tool) => [imageNames[tool], placeOf(cache, tool)] as const);
+    return pullFiles(registry, reference, digest ?? tag, new Map(wanted), waiting, signal);
+  };
+  // The layers are read once, whichever tools are missing.
+  let pulled: Promise<Result<ReadonlySet<string>>> | undefined;
+  const pull = (tool: Tool): Maker => ({
     source: 'image',
+    writes: true,
     make: async (place, signal) => {
-      const reference = parseReference(image);
-      if (reference === undefined)
-        return fail('config-invalid', `${image} is not an image`, 'Correct kaniko.image.');
-      const { digest, tag = 'latest' } = reference;
-      const pulled = await pullFiles(registry, reference, digest ?? tag, names(place), waiting, signal);
-      return pulled.ok ? ok(place) : pulled;
+      pulled ??= pullAll(signal);
+      const found = await pulled;
+      if (!found.ok) return found;
+      if (found.value.has(imageNames[tool])) return ok(place);
+      return fail(
+        'registry-protocol',
+        `${image} holds no file /${imageNames[tool]}`,
+        'Use a kaniko debug image.',
+      );
     },
   });
   const goBuild: Maker = {
     source: 'go',
+    writes: true,
     make: async (place, signal) => {
       const module = fileURLToPath(new URL('../../../templates/executor', import.meta.url));
       waiting(`building the executor ${moduleVersion} from its Go module, once; this takes a minute or two`);
@@ -119,20 +144,17 @@ export function provisionOptions(options: LocalRunnerOptions, around: LocalSurro
   const isUpstream = image.startsWith(`${upstreamImage}:${moduleVersion}`);
   return {
     configured: { executor: options.executor, busybox: options.busybox, certificates: options.certificates },
-    cache: join(caches, 'tools', image.replaceAll(/[^\w.-]/g, '_')),
+    cache,
     alsoCached: {
       executor: isUpstream ? [join(caches, 'executor', moduleVersion, 'executor')] : [],
       busybox: [],
       certificates: [],
     },
     makers: {
-      executor: [pull((place) => new Map([['kaniko/executor', place]])), goBuild],
-      busybox: [
-        pull((place) => new Map([['busybox/busybox', place]])),
-        hostFile(['/bin/busybox', '/usr/bin/busybox'], isStatic),
-      ],
+      executor: [pull('executor'), goBuild],
+      busybox: [pull('busybox'), hostFile(['/bin/busybox', '/usr/bin/busybox'], isStatic)],
       certificates: [
-        pull((place) => new Map([['kaniko/ssl/certs/ca-certificates.crt', place]])),
+        pull('certificates'),
         hostFile([
           '/etc/ssl/certs/ca-certificates.crt',
           '/etc/pki/tls/certs/ca-bundle.crt',

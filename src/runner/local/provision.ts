@@ -2,7 +2,7 @@
  * Finds what a sandbox is furnished with: the executor, a static busybox, the certificates of authorities.
  * Each is looked for in the same order: configured, cached, pulled from the kaniko image, made on this machine.
  */
-import { access, constants, mkdir } from 'node:fs/promises';
+import { access, constants, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Tool, ToolSource } from '../../event.ts';
 import { type Failure, type Result, fail, ok } from '../../result.ts';
@@ -16,7 +16,9 @@ export interface Tools {
 /** Where one tool may come from beyond the configuration and the cache. */
 export interface Maker {
   readonly source: ToolSource;
-  /** Puts the tool where it says, or tells why it cannot. `place` is absolute and does not exist. */
+  /** False when the tool is used where it is, so that a cache which cannot be written does not matter. */
+  readonly writes: boolean;
+  /** Puts the tool where it says, or tells why it cannot. `place` is absolute, in a directory that exists. */
   readonly make: (place: string, signal: AbortSignal) => Promise<Result<string>>;
 }
 
@@ -35,6 +37,11 @@ const fileNames: Readonly<Record<Tool, string>> = {
   busybox: 'busybox',
   certificates: 'ca-certificates.crt',
 };
+
+/** Where the cache keeps the tool. */
+export function placeOf(cache: string, tool: Tool): string {
+  return join(cache, fileNames[tool]);
+}
 
 export async function provision(options: ProvisionOptions, signal: AbortSignal): Promise<Result<Tools>> {
   const executor = await find('executor', options, signal);
@@ -60,13 +67,18 @@ async function find(tool: Tool, options: ProvisionOptions, signal: AbortSignal):
       `Correct runner.${tool} in the configuration, or leave it out.`,
     );
   }
-  const place = join(options.cache, fileNames[tool]);
+  const place = placeOf(options.cache, tool);
   for (const path of [place, ...options.alsoCached[tool]]) {
     if (await isUsable(tool, path)) return found('cache', path);
   }
-  const tried: string[] = [`runner.${tool}: not configured`, `cache: nothing at ${place}`];
-  await mkdir(options.cache, { recursive: true });
+  const tried: string[] = [`runner.${tool}: not configured`];
+  const unwritable = await prepare(options.cache);
+  tried.push(`cache: ${unwritable ?? `nothing at ${place}`}`);
   for (const maker of options.makers[tool]) {
+    if (maker.writes && unwritable !== undefined) {
+      tried.push(`${maker.source}: not tried, there is no place for it`);
+      continue;
+    }
     const made = await maker.make(place, signal);
     if (made.ok) return found(maker.source, made.value);
     if (signal.aborted) return made;
@@ -80,6 +92,17 @@ async function find(tool: Tool, options: ProvisionOptions, signal: AbortSignal):
   );
 }
 
+/** Why nothing can be put into the cache; undefined when it can. */
+async function prepare(cache: string): Promise<string | undefined> {
+  try {
+    await mkdir(cache, { recursive: true });
+    await access(cache, constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 function why(failure: Failure): string {
   return [failure.message, ...(failure.detail ?? []).slice(-1)].join(': ');
 }
@@ -87,7 +110,7 @@ function why(failure: Failure): string {
 async function isUsable(tool: Tool, path: string): Promise<boolean> {
   try {
     await access(path, tool === 'certificates' ? constants.R_OK : constants.X_OK);
-    return true;
+    return (await stat(path)).isFile();
   } catch {
     return false;
   }

@@ -13,8 +13,9 @@ import { type Result, fail, ok } from '../../result.ts';
 export type Wanted = ReadonlyMap<string, string>;
 
 /**
- * Puts the wanted files in their places, each by a rename. Layers are digest-checked, and only plain files with exactly
- * the wanted names are taken out of them: nothing in an archive decides where something is written.
+ * Puts the wanted files in their places, each by a rename, and returns the names of those that the image has. Layers
+ * are digest-checked, and only plain files with exactly the wanted names are taken out of them: nothing in an archive
+ * decides where something is written.
  */
 export async function pullFiles(
   registry: RegistryClient,
@@ -23,11 +24,11 @@ export async function pullFiles(
   wanted: Wanted,
   onProgress: (message: string) => void,
   signal: AbortSignal,
-): Promise<Result<void>> {
+): Promise<Result<ReadonlySet<string>>> {
   const found = await registry.manifest(image, reference, signal);
   if (!found.ok) return found;
   const [place] = wanted.values();
-  if (place === undefined) return ok(undefined);
+  if (place === undefined) return ok(new Set());
   const work = await mkdtemp(join(dirname(place), '.pull-'));
   try {
     const { layers } = found.value.manifest;
@@ -40,15 +41,15 @@ export async function pullFiles(
       await rm(file);
     }
     const names = new Set(await readdir(join(work, 'files')).catch(() => []));
+    const placed = new Set<string>();
     for (const [name, target] of wanted) {
       const flat = flatName(name);
-      if (!names.has(flat) || (await stat(join(work, 'files', flat))).size === 0) {
-        return fail('registry-protocol', `the image holds no file /${name}`, 'Use a kaniko debug image.');
-      }
+      if (!names.has(flat) || (await stat(join(work, 'files', flat))).size === 0) continue;
       await chmod(join(work, 'files', flat), 0o755);
       await rename(join(work, 'files', flat), target);
+      placed.add(name);
     }
-    return ok(undefined);
+    return ok(placed);
   } catch (error) {
     if (signal.aborted) return fail('interrupted', 'interrupted', 'Start it again.');
     const text = error instanceof Error ? error.message : String(error);

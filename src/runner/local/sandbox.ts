@@ -3,7 +3,7 @@
  * it and removes every mount when its first process ends, and that one ends with the daemon.
  */
 import { spawn } from 'node:child_process';
-import { access, mkdir } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock, Holder } from '../../host.ts';
@@ -13,7 +13,9 @@ import { openConnection } from '../connection.ts';
 import { type PipedChild, ProcessChannel } from '../process.ts';
 import type { OwnedConnection } from '../reconnecting.ts';
 import { holdState } from './lock.ts';
+import { makeDirectories, readable } from './place.ts';
 import type { Tools } from './provision.ts';
+import { alternatives, sandboxTrouble } from './trouble.ts';
 
 export interface SandboxOptions {
   /** Directory of everything that outlives the sandbox: workspace, cached layers, images. */
@@ -31,9 +33,6 @@ export interface SandboxOptions {
 
 const program = fileURLToPath(new URL('../sandbox.sh', import.meta.url));
 
-const alternatives =
-  "Use runner.engine 'docker' or 'podman', or a runner in a cluster: runner.type 'kubernetes'.";
-
 export async function openSandbox(
   tools: Tools,
   clock: Clock,
@@ -45,8 +44,8 @@ export async function openSandbox(
   const { state, images, cache } = options;
   const workspace = join(state, 'workspace');
   const root = join(state, 'root');
-  for (const directory of [state, workspace, root, images, cache])
-    await mkdir(directory, { recursive: true });
+  const made = await makeDirectories([state, workspace, root, images, cache]);
+  if (!made.ok) return made;
   const lock = await holdState(state, options.holder);
   if (!lock.ok) return lock;
 
@@ -96,35 +95,18 @@ export async function openSandbox(
     channel.close();
     await channel.closed;
     await lock.value.release();
-    return explain(connection, complaint.trim(), options.rootless);
+    const { failure } = connection;
+    if (failure.code !== 'runner-lost' && failure.code !== 'runner-protocol') return connection;
+    const said = complaint.trim() === '' ? failure.message : complaint.trim();
+    return { ok: false, failure: sandboxTrouble(said, options.rootless, userName()) };
   }
   return ok(connection.value);
 }
 
-function explain(result: Result<never>, complaint: string, rootless: boolean): Result<never> {
-  if (result.ok || (result.failure.code !== 'runner-lost' && result.failure.code !== 'runner-protocol'))
-    return result;
-  const lines = complaint === '' ? [result.failure.message] : complaint.split('\n').slice(-5);
-  if (/ENOENT/.test(result.failure.message)) {
-    return fail(
-      'local-unsupported',
-      'there is no `unshare` on the path',
-      `Install util-linux. ${alternatives}`,
-      lines,
-    );
-  }
-  const missing = rootless
-    ? 'an unprivileged user may not make the namespaces it needs here (user namespaces, newuidmap, /etc/subuid)'
-    : 'this user may not make mount and pid namespaces here';
-  return fail('local-unsupported', `the sandbox could not be made: ${missing}`, alternatives, lines);
-}
-
-async function readable(file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined;
+function userName(): string {
   try {
-    await access(file);
-    return file;
+    return userInfo().username;
   } catch {
-    return undefined;
+    return 'this user, whom no passwd file names,';
   }
 }
