@@ -19,7 +19,7 @@ set -f
 idle=60
 exec 3>&2 2>/dev/null
 
-state= ctx= tmp= me= lock= follower=
+state= ctx= tmp= me= lock= follower= turn=0
 
 take() { # COUNT FILE
   if [ "$1" -gt 0 ]; then dd bs=65536 iflag=fullblock,count_bytes count="$1" >"$2"; else : >"$2"; fi
@@ -110,7 +110,7 @@ hello() { # WORKSPACE SESSION NAME TOKEN PROGRAM_BYTES
   rm -rf "$state"/tmp.*
   set -f
   tmp=$state/tmp.$me
-  mkdir "$tmp"
+  mkdir "$tmp" "$tmp/0" "$tmp/1"
   take "$5" "$state/build.sh"
   [ -s "$state/id" ] || echo "$4" >"$state/id"
   version=$(/kaniko/executor version)
@@ -137,16 +137,24 @@ list() { # TARGET
   answer "$tmp/names" "$tmp/stats"
 }
 
-hashes() { # of the files named in $tmp/files, of the links named in $tmp/links
-  each "$tmp/files" sha256sum -- >"$tmp/hashes"
-  each "$tmp/links" sh -c 'for p; do readlink -n -- "$p"; printf "\0"; done' sh >"$tmp/targets"
+hashes() { # DIRECTORY with the names of files and of links
+  each "$1/files" sha256sum -- >"$1/hashes"
+  each "$1/links" sh -c 'for p; do readlink -n -- "$p"; printf "\0"; done' sh >"$1/targets"
+}
+
+# The reading back of one change goes on while the next one arrives. It answers for itself; whatever answers after it
+# waits for it first.
+reading=
+finish() {
+  [ -n "$reading" ] && wait "$reading"
+  reading=
 }
 
 contents() { # TARGET FILES_BYTES LINKS_BYTES
   take "$2" "$tmp/files"
   take "$3" "$tmp/links"
   enter "$1" || { refuse "cannot open $1"; return; }
-  hashes
+  hashes "$tmp"
   answer "$tmp/hashes" "$tmp/targets"
 }
 
@@ -192,7 +200,7 @@ place() { # TARGET BASE FILES_BYTES EXECUTABLES_BYTES PARENTS_BYTES
       sh "$2" "$tmp/stage" 2>"$tmp/err" &&
     each "$tmp/files" chmod 0644 && each "$tmp/executables" chmod 0755; then
     each "$tmp/files" stat -c '%f %s %Z %i %z' -- >"$tmp/stats"
-    hashes
+    hashes "$tmp"
     answer "$tmp/stats" "$tmp/hashes" "$tmp/targets"
   else
     refuse_file "$tmp/err"
@@ -201,21 +209,22 @@ place() { # TARGET BASE FILES_BYTES EXECUTABLES_BYTES PARENTS_BYTES
 
 # Removals first: busybox tar fails on a file that became a directory and writes through a symbolic link that was one.
 apply() { # TARGET PARENTS_BYTES REMOVE_BYTES FILES_BYTES DIRS_BYTES LINKS_BYTES LONG_LINKS_BYTES, then the archive
-  take "$2" "$tmp/parents"
-  take "$3" "$tmp/remove"
-  take "$4" "$tmp/files"
-  take "$5" "$tmp/dirs"
-  take "$6" "$tmp/links"
-  take "$7" "$tmp/long"
+  turn=$((1 - turn)) d=$tmp/$turn
+  take "$2" "$d/parents"
+  take "$3" "$d/remove"
+  take "$4" "$d/files"
+  take "$5" "$d/dirs"
+  take "$6" "$d/links"
+  take "$7" "$d/long"
   : >"$tmp/err"
   failed=
   enter "$1" || failed=1
-  if [ -z "$failed" ] && ! guard "$tmp/parents"; then
+  if [ -z "$failed" ] && ! guard "$d/parents"; then
     echo "a directory of the mirror was replaced by a symbolic link" >"$tmp/err"
     failed=1
   fi
-  if [ -z "$failed" ] && [ -s "$tmp/remove" ]; then
-    each "$tmp/remove" rm -rf -- 2>"$tmp/err" || failed=1
+  if [ -z "$failed" ] && [ -s "$d/remove" ]; then
+    each "$d/remove" rm -rf -- 2>"$tmp/err" || failed=1
   fi
   if [ -n "$failed" ]; then
     # The archive is on its way already and must be consumed.
@@ -223,13 +232,18 @@ apply() { # TARGET PARENTS_BYTES REMOVE_BYTES FILES_BYTES DIRS_BYTES LINKS_BYTES
   else
     unpack || failed=1
   fi
-  if [ -z "$failed" ] && [ -s "$tmp/long" ]; then
-    each "$tmp/long" -n 2 ln -s -f -n -- 2>"$tmp/err" || failed=1
+  if [ -z "$failed" ] && [ -s "$d/long" ]; then
+    each "$d/long" -n 2 ln -s -f -n -- 2>"$tmp/err" || failed=1
   fi
+  finish
   if [ -n "$failed" ]; then refuse_file "$tmp/err"; return; fi
-  cat "$tmp/files" "$tmp/dirs" "$tmp/links" | xargs -0 -r stat -c '%f %s %Z %i %z' -- >"$tmp/stats"
-  hashes
-  answer "$tmp/stats" "$tmp/hashes" "$tmp/targets"
+  (
+    trap - EXIT
+    cat "$d/files" "$d/dirs" "$d/links" | xargs -0 -r stat -c '%f %s %Z %i %z' -- >"$d/stats"
+    hashes "$d"
+    answer "$d/stats" "$d/hashes" "$d/targets"
+  ) &
+  reading=$!
 }
 
 # One file into a directory that is there: what a person waits for after each save, so as few processes as possible.
@@ -348,6 +362,7 @@ docker_config() {
 echo "agent 1"
 while IFS= read -t $idle -r line; do
   set -- $line
+  [ "$1" = apply ] || finish
   case $1 in
   ping) echo ok ;;
   hello) shift; hello "$@" ;;

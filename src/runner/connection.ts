@@ -221,11 +221,14 @@ class Connection implements OwnedConnection {
       async (write) => {
         let gathered: Uint8Array[] = [];
         let size = 0;
+        let sending: Promise<void> = Promise.resolve();
+        // The next piece is read while this one is on its way.
         const flush = async (end: string): Promise<void> => {
           const head = size > 0 ? [Buffer.from(`${size}\n`), ...gathered] : [];
           gathered = [];
           size = 0;
-          await write(Buffer.concat([...head, Buffer.from(end)]));
+          await sending;
+          sending = write(Buffer.concat([...head, Buffer.from(end)]));
         };
         try {
           for await (const piece of chunk.write.length > 0 ? pack(chunk.write) : []) {
@@ -238,6 +241,7 @@ class Connection implements OwnedConnection {
           broken = error;
         }
         await flush('0\n');
+        await sending;
       },
     );
     if (broken !== undefined && !this.lost.aborted) return unstable(broken);
