@@ -305,7 +305,8 @@ follow() { # ID OFFSET
   (
     trap - EXIT
     exec </dev/null >&3 4<>"$state/build/bell"
-    offset=$2 log=$state/build/log
+    offset=$2 log=$state/build/log looks=0
+    read -r d_pid d_start <"$state/build/driver"
     while :; do
       ended=
       [ -f "$state/build/exit" ] && ended=1
@@ -321,6 +322,12 @@ follow() { # ID OFFSET
       else
         # Rung when the build ends; otherwise this is the pause between two looks at the log.
         read -t 0.1 -r _ <&4
+        looks=$((looks + 1))
+        # A driver that was killed, with its container for example, says nothing.
+        if [ $((looks % 10)) -eq 0 ] && [ "$(started "$d_pid")" != "$d_start" ] && [ ! -f "$state/build/exit" ]; then
+          echo "exit $1 137 -"
+          exit 0
+        fi
       fi
     done
   ) &
