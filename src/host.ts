@@ -36,7 +36,8 @@ export type Entry =
 
 /**
  * The content of a context: POSIX path relative to the context root → entry. The root itself is not listed.
- * Pure data, compared by value. `digest` is the lower-case hex SHA-256 of the file's bytes.
+ * Pure data, compared by value (the manifests of two scans share what did not change, and are compared and hashed
+ * at the cost of what did). `digest` is the lower-case hex SHA-256 of the file's bytes.
  */
 export type Manifest = ReadonlyMap<string, Entry>;
 
@@ -54,21 +55,37 @@ export interface Scan {
   readonly dockerfile: string;
   /** Text of the ignore file that was applied, undefined when there is none. */
   readonly ignoreFile: string | undefined;
-  /** Paths that were left out for a reason other than the ignore file: sockets, devices, unreadable files. */
-  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
+  /** What was left out for a reason other than the ignore file. */
+  readonly skipped: readonly Skipped[];
+}
+
+export interface Skipped {
+  /** Relative to the context; bytes that are no text are shown as `\\xe9`. */
+  readonly path: string;
+  /** A socket, fifo or device; permission denied; a name or link target that is no text. */
+  readonly kind: 'special' | 'unreadable' | 'not-utf8';
+  readonly reason: string;
 }
 
 export interface Files {
   /**
    * Reads the context as it is now. Digests of files whose stat did not move are reused from earlier scans of
    * the same root. A file that changes while it is read is read again.
+   *
+   * `hints` are the absolute paths, as a watcher gave them, of everything that may have changed since the scan of this
+   * source that ended last: only the directories they name are looked at. A scan without hints looks at everything; so
+   * does one that has nothing to go by, and one with a hint of the root, the Dockerfile or an ignore file, or of a path
+   * that is not below the root.
    */
-  scan(source: ContextSource, signal: AbortSignal): Promise<Result<Scan>>;
+  scan(source: ContextSource, signal: AbortSignal, hints?: readonly string[]): Promise<Result<Scan>>;
   /**
    * A tar stream of the named files, directories and symbolic links (those that fit plain tar headers), with
-   * normalised modes and owner 0:0, ending with the usual zero blocks. Errors when a file's size moved.
+   * normalised modes and owner 0:0, ending with the usual zero blocks. Errors when a file's size moved; the next scan
+   * then looks at everything.
    */
   pack(root: string, manifest: Manifest, paths: readonly string[]): AsyncIterable<Uint8Array>;
+  /** Writes what is only kept in memory so far, so that the next start need not read unchanged files. Never fails. */
+  flush(): Promise<void>;
 }
 
 /** How changes of a context are noticed. */

@@ -1,16 +1,19 @@
 /**
- * A manifest compared, ordered and hashed. Pure: nothing here touches a file system.
+ * A manifest compared and ordered. Pure: nothing here touches a file system. Manifests of scans cost what differs
+ * between them; any others cost what they hold.
  */
-import { createHash } from 'node:crypto';
-import type { Change, Entry, Manifest } from '../host.ts';
+import type { Change, Manifest } from '../host.ts';
+import { entriesEqual, type MirrorEntry } from './entry.ts';
+import { type Difference, treeDifferences, TreeManifest } from './tree.ts';
+
+export { entriesEqual } from './entry.ts';
+export { hashManifest } from './hash.ts';
 
 /**
  * What a mirror is known to hold. A manifest is one; a mirror may also hold things no manifest describes (a fifo
  * that a build left behind), which are only ever removed.
  */
-export type Mirror = ReadonlyMap<string, Entry | { readonly kind: 'other' }>;
-
-type MirrorEntry = Entry | { readonly kind: 'other' };
+export type Mirror = ReadonlyMap<string, MirrorEntry>;
 
 /** Link targets longer than this do not fit a tar header, and busybox ignores pax `linkpath=`. */
 const longestLinkTarget = 100;
@@ -20,13 +23,10 @@ export function diffManifests(from: Mirror, to: Manifest): Change {
   const remove: string[] = [];
   const write: string[] = [];
   const link: string[] = [];
-  for (const [path, entry] of from) {
-    if (to.get(path)?.kind !== entry.kind) remove.push(path);
-  }
-  for (const [path, entry] of to) {
-    const before = from.get(path);
-    if (before !== undefined && entriesEqual(before, entry)) continue;
-    if (entry.kind !== 'link' || linkFitsTar(path, entry.target)) {
+  for (const { path, before, after } of differences(from, to)) {
+    if (before !== undefined && before.kind !== after?.kind) remove.push(path);
+    if (after === undefined) continue;
+    if (after.kind !== 'link' || linkFitsTar(path, after.target)) {
       write.push(path);
       continue;
     }
@@ -37,49 +37,30 @@ export function diffManifests(from: Mirror, to: Manifest): Change {
   return { remove: remove.sort(deepestFirst), write: write.sort(tarOrder), link: link.sort(tarOrder) };
 }
 
-export function entriesEqual(a: MirrorEntry, b: MirrorEntry): boolean {
-  switch (a.kind) {
-    case 'file':
-      return b.kind === 'file' && a.mode === b.mode && a.size === b.size && a.digest === b.digest;
-    case 'link':
-      return b.kind === 'link' && a.target === b.target;
-    case 'dir':
-      return b.kind === 'dir';
-    case 'other':
-      return b.kind === 'other';
-  }
-}
-
 export function manifestsEqual(a: Manifest, b: Manifest): boolean {
-  if (a.size !== b.size) return false;
-  for (const [path, entry] of a) {
-    const other = b.get(path);
-    if (other === undefined || !entriesEqual(entry, other)) return false;
-  }
-  return true;
+  return a.size === b.size && differences(a, b).next().done === true;
 }
 
-/**
- * Lower-case hex SHA-256 of a manifest, independent of the order of its entries. Each entry is one line of JSON, so
- * no name, however awkward, can pass for another entry.
- */
-export function hashManifest(manifest: Manifest): string {
-  const hash = createHash('sha256');
-  for (const path of [...manifest.keys()].sort(tarOrder)) {
-    const entry = manifest.get(path);
-    if (entry !== undefined) hash.update(`${JSON.stringify([path, ...fields(entry)])}\n`);
-  }
-  return hash.digest('hex');
+/** Every path whose entry is not the same. */
+export function differences<Before extends MirrorEntry>(
+  from: ReadonlyMap<string, Before>,
+  to: Manifest,
+): Generator<Difference<Before | MirrorEntry>> {
+  return from instanceof TreeManifest && to instanceof TreeManifest
+    ? treeDifferences(from.tree, to.tree)
+    : mapDifferences(from, to);
 }
 
-function fields(entry: Entry): readonly (string | number)[] {
-  switch (entry.kind) {
-    case 'file':
-      return ['file', entry.mode, entry.size, entry.digest];
-    case 'link':
-      return ['link', entry.target];
-    case 'dir':
-      return ['dir'];
+function* mapDifferences<Before extends MirrorEntry>(
+  from: ReadonlyMap<string, Before>,
+  to: Manifest,
+): Generator<Difference<Before>> {
+  for (const [path, before] of from) {
+    if (!to.has(path)) yield { path, before, after: undefined };
+  }
+  for (const [path, after] of to) {
+    const before = from.get(path);
+    if (before === undefined || !entriesEqual(before, after)) yield { path, before, after };
   }
 }
 

@@ -4,6 +4,9 @@ import type { ContextSource } from '../host.ts';
 import { fail, ok, type Result } from '../result.ts';
 import { isAbsent, isError, System } from './system.ts';
 
+/** The tool's own directory, at the root of a context. */
+export const ownDirectory = '.kaniko-dev';
+
 export async function findRoot(source: ContextSource): Promise<Result<string>> {
   const found = await new System().stat(source.root);
   if (isError(found)) return contextMissing(source, isAbsent(found) ? 'not found' : found.code);

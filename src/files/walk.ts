@@ -1,14 +1,18 @@
-/** The walk of a scan: everything below a root that the rules let through. */
+/** The walk of a scan: everything below a root that the rules let through, or as much of it as may have changed. */
 import { isUtf8 } from 'node:buffer';
 import type { BigIntStats } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import type { Entry } from '../host.ts';
 import { failure, type Failure } from '../result.ts';
+import { everywhere, type Focus, focusOn } from './focus.ts';
 import { Gate } from './gate.ts';
 import type { Level, Rules } from './ignore.ts';
 import type { ReadDigest } from './read.ts';
 import type { Digests } from './remember.ts';
+import { ownDirectory } from './root.ts';
+import { printable, specialKind } from './show.ts';
 import { isAbsent, isError, isForbidden, type System, type SystemError } from './system.ts';
+import { joinPath, makeTree, type Skip, type Tree } from './tree.ts';
 
 export interface WalkOptions {
   readonly root: string;
@@ -18,20 +22,27 @@ export interface WalkOptions {
   readonly now: () => number;
   readonly readDigest: ReadDigest;
   readonly signal: AbortSignal;
+  /** What an earlier walk with the same rules found. */
+  readonly before: Tree | undefined;
+  /** Where to look; elsewhere everything is as it was before. */
+  readonly focus: Focus;
 }
 
-/** What is at a name: an entry, a directory with its content, nothing to take along, or nothing at all. */
-type Found = Entry | Directory | 'skipped' | 'absent';
+/** What is at a name: part of the context, left out with or without a word, or nothing at all. */
+type Found = Entry | Tree | Unwanted | 'ignored' | 'absent';
 
-interface Directory {
-  readonly kind: 'tree';
-  readonly children: ReadonlyMap<string, Entry | Directory>;
-  /** Ignored itself, and only listed for what it holds. */
-  readonly ignored: boolean;
+interface Unwanted {
+  readonly kind: 'skip';
+  readonly skip: Skip;
 }
 
-/** The tool's own directory, at the root of a context. */
-export const ownDirectory = '.kaniko-dev';
+/** Where a walk is: a directory, what is known of it, and which part of it to look at. */
+interface Place {
+  readonly level: Level;
+  readonly identity: string;
+  readonly before: Tree | undefined;
+  readonly focus: Focus;
+}
 
 /** Pauses before a file that moved is read again, in milliseconds. */
 const pauses = [0, 10, 40, 160];
@@ -40,7 +51,6 @@ const pauses = [0, 10, 40, 160];
 const listings = 4;
 
 export class Walk {
-  readonly skipped = new Map<string, string>();
   readonly #options: WalkOptions;
   /** Bounds the files that are open at a time. */
   readonly #reading = new Gate(32);
@@ -50,15 +60,16 @@ export class Walk {
     this.#options = options;
   }
 
-  /** The entries below the root, parents first; the failure that ended the walk; 'absent' without a root. */
-  async run(): Promise<Map<string, Entry> | Failure | 'absent'> {
-    const tree = await this.#directory(this.#options.rules.root);
-    if (this.#options.signal.aborted) return failure('interrupted', 'interrupted', 'Run it again.');
+  /** What is below the root; the failure that ended the walk; 'absent' without a root. */
+  async run(): Promise<Tree | Failure | 'absent'> {
+    const { rules, system, root, signal } = this.#options;
+    const stat = await system.lstat(root);
+    if (isError(stat)) return 'absent';
+    const { before, focus } = this.#options;
+    const tree = await this.#directory(placeOf(rules.root, identityOf(stat), before, focus));
+    if (signal.aborted) return failure('interrupted', 'interrupted', 'Run it again.');
     if (this.#failure !== undefined) return this.#failure;
-    if (tree === 'absent' || tree === 'skipped') return 'absent';
-    const entries = new Map<string, Entry>();
-    flatten(tree, '', entries);
-    return entries;
+    return tree === 'absent' || tree === 'ignored' || tree.kind !== 'tree' ? 'absent' : tree;
   }
 
   get #stopped(): boolean {
@@ -66,28 +77,42 @@ export class Walk {
   }
 
   /** A name that vanishes may have been renamed to one not yet listed, so the directory is listed again. */
-  async #directory(level: Level): Promise<Directory | 'absent' | 'skipped'> {
-    const found = new Map<string, Entry | Directory | 'skipped'>();
+  async #directory(place: Place): Promise<Found> {
+    const { level, identity, before, focus } = place;
+    const found = new Map<string, Exclude<Found, 'absent'>>();
+    let skips = new Map<string, Skip>();
+    let names: ReadonlySet<string> = new Set(focus.below.keys());
+    let { listed } = focus;
+    if (!listed && before !== undefined) {
+      for (const [name, child] of before.children) if (!names.has(name)) found.set(name, child);
+      for (const [name, skip] of before.skips) if (!names.has(name)) skips.set(name, skip);
+    }
     for (let listing = 1; ; listing++) {
-      const names = await this.#names(level);
-      if (names === 'absent' || names === 'skipped') return names;
-      for (const name of found.keys()) {
-        if (!names.has(name)) found.delete(name);
+      if (listed) {
+        const list = await this.#list(level);
+        if ('end' in list) return list.end;
+        ({ names, skips } = list);
+        for (const name of found.keys()) if (!names.has(name)) found.delete(name);
       }
       let vanished = false;
       await this.#each([...names], async (name) => {
         if (found.has(name)) return;
-        const thing = await this.#entry(level, name);
+        const thing = await this.#entry(place, name);
         if (thing === 'absent') vanished = true;
         else found.set(name, thing);
       });
-      if (vanished && listing < listings && !this.#stopped) continue;
-      const children = new Map<string, Entry | Directory>();
-      for (const [name, thing] of found) {
-        if (thing !== 'skipped') children.set(name, thing);
-      }
-      return { kind: 'tree', children, ignored: level.ignored };
+      if (!vanished || listing >= listings || this.#stopped) break;
+      // What was taken over without a look may be wrong as well.
+      if (!listed) found.clear();
+      listed = true;
     }
+    const children = new Map<string, Entry | Tree>();
+    for (const [name, thing] of found) {
+      if (thing === 'ignored') continue;
+      if (thing.kind === 'skip') skips.set(name, thing.skip);
+      else children.set(name, thing);
+    }
+    return makeTree({ identity, ignored: level.ignored, skips, children }, before);
   }
 
   /** One after the other while the file system answers at once, all together when it has to be waited for. */
@@ -101,34 +126,35 @@ export class Walk {
     await Promise.all(names.slice(at).map(visit));
   }
 
-  /** The names in a directory that might be wanted. */
-  async #names(level: Level): Promise<ReadonlySet<string> | 'absent' | 'skipped'> {
-    const names = new Set<string>();
-    if (this.#stopped) return names;
+  /** The names in a directory that might be wanted, and those that cannot be; or what to make of the directory. */
+  async #list(level: Level): Promise<Listing | { readonly end: Found }> {
+    if (this.#stopped) return { end: 'ignored' };
     const listed = await this.#options.system.list(this.#absolute(level.path));
     if (isError(listed)) {
-      if (isAbsent(listed)) return 'absent';
-      if (!isForbidden(listed) || level.path === '') this.#unreadable(level.path, listed);
-      else this.#skip(level.path, 'the directory cannot be read: permission denied');
-      return 'skipped';
+      if (isAbsent(listed)) return { end: 'absent' };
+      if (!isForbidden(listed) || level.path === '') return { end: this.#unreadable(level.path, listed) };
+      return { end: unwanted('unreadable', 'the directory cannot be read: permission denied') };
     }
+    const names = new Set<string>();
+    const skips = new Map<string, Skip>();
     for (const bytes of listed) {
       if (isUtf8(bytes)) names.add(bytes.toString('utf8'));
-      else this.#skip(join(level.path, printable(bytes)), 'the name is not valid UTF-8');
+      else skips.set(printable(bytes), { kind: 'not-utf8', reason: 'the name is not valid UTF-8' });
     }
     if (level.path === '') names.delete(ownDirectory);
-    return names;
+    return { names, skips };
   }
 
-  async #entry(level: Level, name: string): Promise<Found> {
+  async #entry(place: Place, name: string): Promise<Found> {
+    const { level } = place;
     const ignored = level.ignores(name);
-    const path = join(level.path, name);
+    const path = joinPath(level.path, name);
     // The rules say whether an ignored name must be looked at: only as a directory with something wanted in it.
-    if (ignored && level.enter(name).pruned) return 'skipped';
+    if (ignored && level.enter(name).pruned) return 'ignored';
     for (const pause of pauses) {
-      if (this.#stopped) return 'skipped';
+      if (this.#stopped) return 'ignored';
       if (pause > 0) await setTimeout(pause);
-      const found = await this.#look(level, name, path, ignored);
+      const found = await this.#look(place, name, path, ignored);
       if (found !== 'moved') return found;
     }
     this.#failure ??= failure(
@@ -136,17 +162,24 @@ export class Walk {
       `${path} keeps changing while it is read`,
       'Stop whatever writes it, or list it in the ignore file.',
     );
-    return 'skipped';
+    return 'ignored';
   }
 
-  async #look(level: Level, name: string, path: string, ignored: boolean): Promise<Found | 'moved'> {
+  async #look(place: Place, name: string, path: string, ignored: boolean): Promise<Found | 'moved'> {
     const stat = await this.#options.system.lstat(this.#absolute(path));
     if (isError(stat)) return this.#error(path, stat);
-    if (stat.isDirectory()) return this.#directory(level.enter(name));
-    if (ignored) return 'skipped';
+    if (stat.isDirectory()) {
+      const known = place.before?.children.get(name);
+      const before = known?.kind === 'tree' ? known : undefined;
+      const focus = focusOn(place.focus, name);
+      const identity = identityOf(stat);
+      if (focus === undefined && before?.identity === identity) return before;
+      return this.#directory(placeOf(place.level.enter(name), identity, before, focus ?? everywhere));
+    }
+    if (ignored) return 'ignored';
     if (stat.isFile()) return this.#file(path, stat);
     if (stat.isSymbolicLink()) return this.#link(path);
-    return this.#skip(path, `${specialKind(stat)} cannot be part of an image`);
+    return unwanted('special', `${specialKind(stat)} cannot be part of an image`);
   }
 
   async #file(path: string, stat: BigIntStats): Promise<Found | 'moved'> {
@@ -154,7 +187,7 @@ export class Walk {
     const known = digests.recall(path, stat);
     if (known !== undefined) return fileEntry(stat, known);
     return this.#reading.run(async () => {
-      if (this.#stopped) return 'skipped';
+      if (this.#stopped) return 'ignored';
       const readAt = now();
       const outcome = await readDigest(this.#options.system, this.#absolute(path));
       if (outcome.kind === 'moved') return 'moved';
@@ -167,28 +200,23 @@ export class Walk {
   async #link(path: string): Promise<Found | 'moved'> {
     const target = await this.#options.system.readLink(this.#absolute(path));
     if (isError(target)) return target.code === 'EINVAL' ? 'moved' : this.#error(path, target);
-    if (!isUtf8(target)) return this.#skip(path, 'the target of the link is not valid UTF-8');
+    if (!isUtf8(target)) return unwanted('not-utf8', 'the target of the link is not valid UTF-8');
     return { kind: 'link', target: target.toString('utf8') };
   }
 
   #error(path: string, error: SystemError): Found {
     if (isAbsent(error)) return 'absent';
-    if (isForbidden(error)) return this.#skip(path, 'the file cannot be read: permission denied');
+    if (isForbidden(error)) return unwanted('unreadable', 'the file cannot be read: permission denied');
     return this.#unreadable(path, error);
   }
 
-  #unreadable(path: string, error: SystemError): 'skipped' {
+  #unreadable(path: string, error: SystemError): 'ignored' {
     this.#failure ??= failure(
       'file-unreadable',
       `cannot read ${this.#absolute(path)}: ${error.code}`,
       'Make it readable, or list it in the ignore file.',
     );
-    return 'skipped';
-  }
-
-  #skip(path: string, reason: string): 'skipped' {
-    this.skipped.set(path, reason);
-    return 'skipped';
+    return 'ignored';
   }
 
   #absolute(path: string): string {
@@ -196,51 +224,26 @@ export class Walk {
   }
 }
 
-function join(directory: string, name: string): string {
-  return directory === '' ? name : `${directory}/${name}`;
+interface Listing {
+  readonly names: ReadonlySet<string>;
+  readonly skips: Map<string, Skip>;
+}
+
+/** What was known counts only for the very same directory; of another one of its name nothing is known. */
+function placeOf(level: Level, identity: string, before: Tree | undefined, focus: Focus): Place {
+  return { level, identity, before, focus: before?.identity === identity ? focus : everywhere };
+}
+
+/** The number of a removed directory is used again, its time of birth is not. */
+function identityOf(stat: BigIntStats): string {
+  return `${stat.dev}:${stat.ino}:${stat.birthtimeNs}`;
+}
+
+function unwanted(kind: Skip['kind'], reason: string): Unwanted {
+  return { kind: 'skip', skip: { kind, reason } };
 }
 
 /** kaniko hashes modes: only the owner's executable bit is content, the rest is somebody's umask. */
 function fileEntry(stat: BigIntStats, digest: string): Entry {
   return { kind: 'file', mode: (stat.mode & 0o100n) === 0n ? 0o644 : 0o755, size: Number(stat.size), digest };
-}
-
-function flatten(directory: Directory, path: string, into: Map<string, Entry>): void {
-  const names = [...directory.children.keys()].sort();
-  for (const name of names) {
-    const child = directory.children.get(name);
-    if (child === undefined) continue;
-    const childPath = join(path, name);
-    if (child.kind !== 'tree') {
-      into.set(childPath, child);
-      continue;
-    }
-    if (child.ignored && !holdsAnything(child)) continue;
-    into.set(childPath, { kind: 'dir' });
-    flatten(child, childPath, into);
-  }
-}
-
-/** An ignored directory is part of the context only as the way to something that is not. */
-function holdsAnything(directory: Directory): boolean {
-  return directory.children
-    .values()
-    .some((child) => child.kind !== 'tree' || !child.ignored || holdsAnything(child));
-}
-
-function specialKind(stat: BigIntStats): string {
-  if (stat.isSocket()) return 'a socket';
-  if (stat.isFIFO()) return 'a fifo';
-  return 'a device';
-}
-
-/** Bytes that are no text, so that they can be shown: `caf\xe9`. */
-function printable(bytes: Buffer): string {
-  let text = '';
-  for (const byte of bytes) {
-    if (byte === 0x5c) text += '\\\\';
-    else if (byte >= 0x20 && byte < 0x7f) text += String.fromCharCode(byte);
-    else text += `\\x${byte.toString(16).padStart(2, '0')}`;
-  }
-  return text;
 }

@@ -6,14 +6,15 @@
  *   opening ──▶ watching ──ignore file changed──▶ opening again, the old watch stays until the new one is ready
  *                  └──────out of watches────────▶ opening again, polling
  */
-import { join, relative } from 'node:path';
+import { basename, join } from 'node:path';
 import { watch as chokidar, type ChokidarOptions, type FSWatcher } from 'chokidar';
 import type { ContextSource, Watcher } from '../host.ts';
 import { fail, ok, type Result } from '../result.ts';
+import { Hinter } from './hinter.ts';
 import { noRules, parsePatterns, type Rules } from './ignore.ts';
 import { ignoreFilePaths, readIgnoreFile } from './locate.ts';
-import { findRoot } from './root.ts';
-import { ownDirectory } from './walk.ts';
+import { findRoot, ownDirectory } from './root.ts';
+import { isTemporary } from './temporary.ts';
 
 export interface WatcherOptions {
   /** Milliseconds between two looks while polling. */
@@ -67,7 +68,7 @@ class ContextWatch {
   readonly #root: string;
   readonly #quiet: Rules;
   readonly #options: WatcherOptions;
-  readonly #onHint: (path: string) => void;
+  readonly #hinter: Hinter;
   readonly #signal: AbortSignal;
   /** The Dockerfile and the ignore files, wherever they are and whether they exist. */
   readonly #singles: ReadonlySet<string>;
@@ -84,7 +85,7 @@ class ContextWatch {
     this.#root = watching.root;
     this.#quiet = watching.quiet;
     this.#options = watching.options;
-    this.#onHint = watching.onHint;
+    this.#hinter = new Hinter(watching.source.root, watching.root, watching.onHint);
     this.#signal = watching.signal;
     this.#singles = new Set([watching.source.dockerfile, ...ignoreFilePaths(watching.source)]);
     this.#polling = watching.polling;
@@ -134,7 +135,7 @@ class ContextWatch {
       ...this.#chokidarOptions(polling),
       followSymlinks: false,
       ignored: (path, stats) => {
-        const name = this.#relative(path);
+        const name = this.#hinter.within(path);
         if (name === '') return false;
         if (name === undefined) return true;
         // Without stats it may be a directory: chokidar asks again once it knows.
@@ -142,17 +143,17 @@ class ContextWatch {
       },
     });
     watcher.on('all', (event, path) => {
-      const name = this.#relative(path);
+      const name = this.#hinter.within(path);
       if (name === undefined) return;
-      if (event !== 'addDir' && event !== 'unlinkDir') return this.#hintUnless(this.#ignores(name), path);
+      if (event !== 'addDir' && event !== 'unlinkDir') return this.#fileHint(name, path);
       // The event comes just before the watch of the new directory: only a look taken after that misses nothing.
       setImmediate(() => this.#hintUnless(this.#prunes(name), path));
     });
     if (polling) return watcher;
     watcher.on('raw', (_event, path, details) => {
       const absolute = rawPath(path, details);
-      const name = absolute === undefined ? '' : this.#relative(absolute);
-      if (name !== undefined) this.#hintUnless(this.#ignores(name), absolute ?? this.#root);
+      const name = absolute === undefined ? '' : this.#hinter.within(absolute);
+      if (name !== undefined) this.#fileHint(name, absolute ?? this.#root);
     });
     return watcher;
   }
@@ -161,7 +162,7 @@ class ContextWatch {
     const watcher = chokidar([...this.#singles], { ...this.#chokidarOptions(polling), followSymlinks: true });
     const look = (path: string): void => {
       if (this.#signal.aborted || !this.#singles.has(path)) return;
-      this.#onHint(path);
+      this.#hinter.tell(path);
       if (path !== this.#source.dockerfile) void this.#then(() => this.#refreshRules());
     };
     watcher.on('all', (_event, path) => look(path));
@@ -238,21 +239,18 @@ class ContextWatch {
     return true;
   }
 
+  #fileHint(name: string, path: string): void {
+    if (this.#ignores(name)) return;
+    if (isTemporary(basename(name))) this.#hinter.hold(path);
+    else this.#hintUnless(false, path);
+  }
+
   #hintUnless(ignored: boolean, path: string): void {
-    if (ignored || this.#signal.aborted) return;
-    const name = this.#relative(path);
-    // By the name the caller knows the context by.
-    this.#onHint(name === undefined || name === '' ? this.#source.root : join(this.#source.root, name));
+    if (!ignored && !this.#signal.aborted) this.#hinter.give(path);
   }
 
   get #interval(): number {
     return this.#options.pollingInterval ?? 1000;
-  }
-
-  /** The path within the context: empty for the context itself, undefined for anything outside of it. */
-  #relative(path: string): string | undefined {
-    if (path === this.#root) return '';
-    return path.startsWith(`${this.#root}/`) ? relative(this.#root, path) : undefined;
   }
 
   #ignores(name: string): boolean {

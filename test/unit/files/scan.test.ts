@@ -93,7 +93,7 @@ suite('scan', () => {
   test('big files are hashed in pieces', async (t) => {
     const place = Place.for(t);
     for (const size of [1 << 20, (1 << 20) + 1, 5_000_000]) place.write(`f${size}`, 'y'.repeat(size));
-    assert.deepEqual((await scan(place)).manifest, holding(place.root));
+    assert.deepEqual(new Map((await scan(place)).manifest), holding(place.root));
   });
 
   test('a root that is a symbolic link is followed', async (t) => {
@@ -123,7 +123,7 @@ suite('scan', () => {
       readDigest: counting(read),
       system: () => new System({ slow: true }),
     });
-    assert.deepEqual((await scan(place, files)).manifest, holding(place.root));
+    assert.deepEqual(new Map((await scan(place, files)).manifest), holding(place.root));
     assert.deepEqual((await scan(place, files)).manifest, (await scan(place)).manifest);
     assert.equal(read.length, 301);
   });
@@ -187,10 +187,10 @@ suite('what cannot be scanned', () => {
     const { manifest, skipped } = await scan(place);
     assert.deepEqual(paths(manifest), ['a', 'd']);
     assert.deepEqual(skipped, [
-      { path: 'd/caf\\xe9\\\\\\x0a', reason: 'the name is not valid UTF-8' },
-      { path: 'd/fifo', reason: 'a fifo cannot be part of an image' },
-      { path: 'link', reason: 'the target of the link is not valid UTF-8' },
-      { path: 'socket', reason: 'a socket cannot be part of an image' },
+      { path: 'd/caf\\xe9\\\\\\x0a', kind: 'not-utf8', reason: 'the name is not valid UTF-8' },
+      { path: 'd/fifo', kind: 'special', reason: 'a fifo cannot be part of an image' },
+      { path: 'link', kind: 'not-utf8', reason: 'the target of the link is not valid UTF-8' },
+      { path: 'socket', kind: 'special', reason: 'a socket cannot be part of an image' },
     ]);
   });
 
@@ -208,8 +208,8 @@ suite('what cannot be scanned', () => {
       const { manifest, skipped } = await scan(place);
       assert.deepEqual(paths(manifest), ['a']);
       assert.deepEqual(skipped, [
-        { path: 'locked', reason: 'the directory cannot be read: permission denied' },
-        { path: 'secret', reason: 'the file cannot be read: permission denied' },
+        { path: 'locked', kind: 'unreadable', reason: 'the directory cannot be read: permission denied' },
+        { path: 'secret', kind: 'unreadable', reason: 'the file cannot be read: permission denied' },
       ]);
     } finally {
       if (root) process.seteuid?.(0);
@@ -246,6 +246,37 @@ suite('ignore files', () => {
     const { manifest, ignoreFile } = await scan(place);
     assert.deepEqual(paths(manifest), ['.dockerignore', '.gitignore', 'a', 'c']);
     assert.equal(ignoreFile, 'b');
+  });
+
+  test('one ignore file counts, whatever is in the others', async (t) => {
+    const rows: readonly (readonly [
+      Readonly<Record<string, string>>,
+      dockerfile: string,
+      readonly string[],
+    ])[] = [
+      [{ '.dockerignore': 'a' }, 'Dockerfile', ['b']],
+      [{ 'Dockerfile.dockerignore': 'b' }, 'Dockerfile', ['a']],
+      [{ '.dockerignore': 'a', 'Dockerfile.dockerignore': 'b' }, 'Dockerfile', ['a']],
+      // An empty one is one.
+      [{ '.dockerignore': 'a', 'Dockerfile.dockerignore': '' }, 'Dockerfile', ['a', 'b']],
+      [{ '.dockerignore': 'a', 'Dockerfile.dockerignore': '\uFEFF# nothing\r\n' }, 'Dockerfile', ['a', 'b']],
+      // That of another Dockerfile is none, nor is one in another directory.
+      [{ '.dockerignore': 'a', 'Dockerfile.dockerignore': 'b' }, 'Dockerfile.dev', ['b']],
+      [{ 'Dockerfile.dev.dockerignore': 'a' }, 'Dockerfile.dev', ['b']],
+      [{ '.dockerignore': 'a', 'docker/Dockerfile.dockerignore': 'b' }, 'docker/Dockerfile', ['a']],
+      [{ '.dockerignore': 'a', 'docker/.dockerignore': 'b' }, 'docker/Dockerfile', ['b']],
+      // Patterns are relative to the context, not to the file they are in.
+      [{ 'docker/Dockerfile.dockerignore': '/a' }, 'docker/Dockerfile', ['b']],
+    ];
+    for (const [ignoreFiles, dockerfile, expected] of rows) {
+      const place = Place.for(t);
+      for (const name of ['a', 'b', dockerfile]) place.write(name);
+      for (const [name, text] of Object.entries(ignoreFiles)) place.write(name, text);
+      const source = { root: place.root, dockerfile: place.path(dockerfile) };
+      const { manifest } = valueOf(await createFiles().scan(source, never));
+      const found = ['a', 'b'].filter((name) => manifest.has(name));
+      assert.deepEqual(found, expected, JSON.stringify([ignoreFiles, dockerfile]));
+    }
   });
 
   test('the Dockerfile is read even where it is ignored', async (t) => {

@@ -62,7 +62,7 @@ interface Watched {
   readonly abort: AbortController;
   /** Changes a file and waits for the hint of it. */
   readonly edit: (name: string) => Promise<readonly string[]>;
-  /** Makes a change, scans only when there is a hint, and waits until a scan has found what is there. */
+  /** Makes a change, scans where hints point, and waits until a scan has found what is there. */
   readonly settles: (change: () => void | Promise<void>) => Promise<void>;
 }
 
@@ -93,14 +93,17 @@ async function watched(
     return hints.until((hint) => covers(hint, path));
   };
   const files = createFiles();
+  const looked: string[] = [];
+  await files.scan(source, abort.signal);
   const settles = async (change: () => void | Promise<void>): Promise<void> => {
+    looked.push(...hints.seen);
     hints.forget();
     await change();
     const there = fs.existsSync(place.root) ? holding(place.root) : undefined;
     for (;;) {
-      await hints.until(() => true);
+      await hints.until(() => true).then((arrived) => looked.push(...arrived, ...hints.seen));
       hints.forget();
-      const found = await files.scan(source, abort.signal);
+      const found = await files.scan(source, abort.signal, looked.splice(0));
       if (there === undefined ? !found.ok : found.ok && manifestsEqual(found.value.manifest, there)) return;
     }
   };
@@ -168,6 +171,13 @@ for (const polling of [false, true]) {
       const arrived = await edit('a');
       if (polling) await hints.until(place.root);
       assert.deepEqual(new Set(arrived.filter((path) => path !== place.root)), new Set([place.path('a')]));
+    });
+
+    test('a directory with the name of a passing file is a directory', async (t) => {
+      const { place, hints, edit } = await watched(t, { polling });
+      fs.mkdirSync(place.path('c~'));
+      await hints.until(place.path('c~'));
+      await edit('c~/d');
     });
 
     test('an ignored directory is watched for what it holds that is not', async (t) => {
@@ -308,6 +318,35 @@ for (const polling of [false, true]) {
     });
   });
 }
+
+test('what editors leave for a moment gives no hint, and is told of with the next', async (t) => {
+  const { place, hints, edit } = await watched(t, {}, (place) => {
+    place.write('a');
+    place.write('b');
+  });
+  // Sees what the kernel tells this process about the same directory.
+  const told = new Arrivals();
+  const witness = fs.watch(place.root, (_event, name) => told.add(name ?? ''));
+  t.after(() => witness.close());
+  const passing = ['.a.swp', '4913', 'a~', 'a.tmp.17.1719849600123'];
+  for (const name of passing) {
+    place.write(name);
+    await told.until(name);
+    fs.rmSync(place.path(name));
+    await told.until(name);
+    await new Promise(setImmediate);
+    assert.deepEqual(hints.seen, []);
+  }
+  const arrived = await edit('a');
+  assert.deepEqual(new Set(arrived), new Set([...passing, 'a'].map((name) => place.path(name))));
+  assert.equal(arrived.at(-1), place.path('a'));
+  // Once is enough.
+  assert.ok((await edit('b')).every((hint) => !hint.endsWith('.swp')));
+  // Too many to tell one by one: look at everything.
+  for (let at = 0; at <= 1000; at++) place.write(`f${at}~`);
+  await told.until('f1000~');
+  assert.ok((await edit('a')).includes(place.root));
+});
 
 suite('watching fails', () => {
   const options = { ignore: [], polling: false };
