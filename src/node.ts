@@ -46,7 +46,7 @@ function assemble(request: HostRequest, runner: Runner, cluster: Cluster | undef
   const machine = machineCredentials(dockerConfigFile(request.env));
   return {
     clock: systemClock,
-    files: createFiles(),
+    files: createFiles({ indexDirectory: join(request.root, '.kaniko-dev/index') }),
     watcher: createWatcher(),
     runner,
     registry: makeRegistry({

@@ -92,7 +92,7 @@ async function begin(
 }
 
 async function end(host: Host, exitCode: ExitCode): Promise<ExitCode> {
-  await host.runner.close();
+  await Promise.all([host.runner.close(), host.files.flush()]);
   return exitCode;
 }
 

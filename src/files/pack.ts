@@ -1,134 +1,142 @@
 /**
- * A tar stream of named paths of a context, made by tar-fs. The manifest decides everything but the bytes: kinds,
- * modes and link targets come from it, and a file that no longer has its size ends the stream with an error.
+ * A tar stream of named paths of a context. The manifest decides everything but the bytes: kinds, modes and link
+ * targets come from it, and a file that no longer has its size ends the stream with an error.
+ *
+ * Archives are written by tar-stream, the writer below tar-fs: tar-fs opens a stream for every file, which for the
+ * many small files of a context takes three times as long as reading and packing them.
  */
 import { lstat, lstatSync, type Stats } from 'node:fs';
+import { once } from 'node:events';
 import { join, resolve } from 'node:path';
-import { Readable } from 'node:stream';
-import { callbackify } from 'node:util';
-import { pack as tarPack, type Headers, type PackOptions } from 'tar-fs';
+import { pack as tarPack, type Pack } from 'tar-stream';
 import type { Entry, Manifest } from '../host.ts';
 import { linkFitsTar } from './manifest.ts';
 import { isError, System, type SystemError } from './system.ts';
 
-/** Options of tar-fs that its types leave out. */
-interface NamedPackOptions extends PackOptions {
-  readonly entries: string[];
-  readonly umask: number;
-  readonly fs: FileSystem;
-}
-
+/** Bytes that are read at once; a file of at most this size is packed in one piece. */
 const chunkSize = 1 << 18;
-
-type Done<T> = (error: Error | null, value?: T) => void;
-
-/** The calls that tar-fs makes while it packs. */
-interface FileSystem {
-  lstat(path: string, done: Done<Stats>): void;
-  readdir(path: string, done: Done<string[]>): void;
-  readlink(path: string, done: Done<string>): void;
-  createReadStream(path: string): Readable;
-}
 
 export async function* pack(
   root: string,
   manifest: Manifest,
   paths: readonly string[],
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const named = new Map<string, Entry>();
-  for (const path of paths) {
+  const named = paths.map((path): readonly [string, Entry] => {
     const entry = manifest.get(path);
     if (entry === undefined) throw new Error(`cannot pack ${path}: it is not in the manifest`);
     if (entry.kind === 'link' && !linkFitsTar(path, entry.target)) {
       throw new Error(`cannot pack ${path}: its name or target does not fit a tar header`);
     }
-    named.set(path, entry);
-  }
-  const base = resolve(root);
-  const source = new PackSource(base, named);
-  const options: NamedPackOptions = {
-    entries: [...named.keys()],
-    umask: 0,
-    fs: source,
-    map: (header) => normalise(header, named.get(header.name)),
-  };
-  // A streamx stream: iterable, though its types do not say so.
-  const stream = tarPack(base, options) as unknown as AsyncIterable<Uint8Array>;
+    return [path, entry];
+  });
+  const archive = tarPack();
+  let broken: Error | undefined;
+  // Told to whoever reads, below: the stream may end before anybody listens.
+  archive.on('error', () => {});
+  const packer = new Packer(resolve(root), archive);
+  const filling = packer.fill(named).catch((error: unknown) => {
+    broken = asError(error);
+    archive.destroy();
+  });
   try {
-    yield* stream;
+    yield* archive as AsyncIterable<Uint8Array>;
+    await filling;
   } catch (error) {
-    throw source.explain(error);
+    throw broken ?? error;
+  } finally {
+    packer.stop();
+    archive.destroy();
+    await filling;
   }
+  if (broken !== undefined) throw broken;
 }
 
-function normalise(header: Headers, entry: Entry | undefined): Headers {
-  header.uid = 0;
-  header.gid = 0;
-  header.mode = entry?.kind === 'file' ? entry.mode : entry?.kind === 'link' ? 0o777 : 0o755;
-  // A tar header holds no time before 1970, and tar-stream writes seconds as 32 bits.
-  header.mtime = new Date(Math.min(Math.max(header.mtime.getTime(), 0), 0x7fff_ffff * 1000));
-  return header;
-}
-
-/** The context as tar-fs sees it: the named paths alone, as the manifest describes them. */
-class PackSource implements FileSystem {
-  readonly #entries: ReadonlyMap<string, { readonly path: string; readonly entry: Entry }>;
+class Packer {
+  readonly #root: string;
+  readonly #archive: Pack;
   readonly #system = new System();
-  #reading = '';
+  readonly #stopping = Promise.withResolvers<void>();
+  #stopped = false;
 
-  constructor(base: string, named: ReadonlyMap<string, Entry>) {
-    this.#entries = new Map([...named].map(([path, entry]) => [join(base, path), { path, entry }]));
+  constructor(root: string, archive: Pack) {
+    this.#root = root;
+    this.#archive = archive;
   }
 
-  readonly lstat = callbackify((path: string) => this.#stat(path));
-
-  async #stat(path: string): Promise<Stats> {
-    const named = this.#entries.get(path);
-    if (named === undefined) throw new Error(`cannot pack ${path}: it was not named`);
-    const stat = await this.#system.call(
-      () => lstatSync(path),
-      (done) => lstat(path, done),
-    );
-    if (isError(stat)) throw new Error(`cannot pack ${named.path}: ${stat.code}`);
-    const change = changeOf(named.entry, stat);
-    if (change !== undefined) throw new Error(`cannot pack ${named.path}: ${change}`);
-    return stat;
+  /** Nobody reads on: files that are open are closed. */
+  stop(): void {
+    this.#stopped = true;
+    this.#stopping.resolve();
   }
 
-  /** tar-fs packs what a directory holds; only what was named is wanted. */
-  readdir = (_path: string, done: Done<string[]>): void => done(null, []);
-
-  readlink = (path: string, done: Done<string>): void => {
-    const entry = this.#entries.get(path)?.entry;
-    done(null, entry?.kind === 'link' ? entry.target : '');
-  };
-
-  /** Reads one byte past the expected end: tar-stream refuses a body that is longer or shorter than announced. */
-  createReadStream = (path: string): Readable => {
-    const named = this.#entries.get(path);
-    this.#reading = named?.path ?? path;
-    const size = named?.entry.kind === 'file' ? named.entry.size : 0;
-    return Readable.from(this.#content(path, size + 1), { objectMode: false });
-  };
-
-  async *#content(path: string, atMost: number): AsyncGenerator<Buffer, void, undefined> {
-    const handle = valueOf(await this.#system.open(path, { follow: false }));
-    try {
-      for (let left = atMost; left > 0;) {
-        const part = valueOf(await handle.fill(Buffer.allocUnsafe(Math.min(left, chunkSize))));
-        if (part.length === 0) return;
-        yield part;
-        left -= part.length;
+  async fill(named: readonly (readonly [string, Entry])[]): Promise<void> {
+    for (const [path, entry] of named) {
+      if (this.#stopped) return;
+      try {
+        await this.#add(path, entry);
+      } catch (error) {
+        throw new Error(`cannot pack ${path}: ${asError(error).message}`, { cause: error });
       }
+    }
+    this.#archive.finalize();
+  }
+
+  async #add(path: string, entry: Entry): Promise<void> {
+    const place = join(this.#root, path);
+    const stat = valueOf(
+      await this.#system.call<Stats>(
+        () => lstatSync(place),
+        (done) => lstat(place, done),
+      ),
+    );
+    const change = changeOf(entry, stat);
+    if (change !== undefined) throw new Error(change);
+    const header = headerOf(path, entry, stat);
+    if (entry.kind === 'file') await this.#addFile(place, header, entry.size);
+    else this.#archive.entry(header);
+  }
+
+  /** Reads one byte past the expected end, so that a file that grew is noticed too. */
+  async #addFile(place: string, header: Header, size: number): Promise<void> {
+    const handle = valueOf(await this.#system.open(place, { follow: false }));
+    try {
+      if (size <= chunkSize) {
+        const content = valueOf(await handle.fill(Buffer.allocUnsafe(size + 1)));
+        if (content.length !== size) throw new Error('its size changed');
+        this.#archive.entry(header, content);
+        return;
+      }
+      const sink = this.#archive.entry(header);
+      let left = size + 1;
+      while (left > 0 && !this.#stopped) {
+        const part = valueOf(await handle.fill(Buffer.allocUnsafe(Math.min(left, chunkSize))));
+        if (part.length === 0) break;
+        left -= part.length;
+        if (left <= 0) throw new Error('its size changed');
+        if (!sink.write(part)) await Promise.race([once(sink, 'drain'), this.#stopping.promise]);
+      }
+      if (this.#stopped) return;
+      if (left !== 1) throw new Error('its size changed');
+      sink.end(undefined);
     } finally {
       await handle.close();
     }
   }
+}
 
-  explain(error: unknown): unknown {
-    if (!(error instanceof Error) || error.message.startsWith('cannot pack ')) return error;
-    const why = error.message === 'Size mismatch' ? 'its size changed' : error.message;
-    return new Error(`cannot pack ${this.#reading}: ${why}`, { cause: error });
+type Header = Parameters<Pack['entry']>[0];
+
+function headerOf(path: string, entry: Entry, { mtime }: Stats): Header {
+  // A tar header holds no time before 1970, and tar-stream writes seconds as 32 bits.
+  const time = new Date(Math.min(Math.max(mtime.getTime(), 0), 0x7fff_ffff * 1000));
+  const common = { name: path, mtime: time, uid: 0, gid: 0 };
+  switch (entry.kind) {
+    case 'dir':
+      return { ...common, type: 'directory', mode: 0o755 };
+    case 'link':
+      return { ...common, type: 'symlink', mode: 0o777, linkname: entry.target };
+    case 'file':
+      return { ...common, type: 'file', mode: entry.mode, size: entry.size };
   }
 }
 
@@ -141,4 +149,8 @@ function changeOf(entry: Entry, stat: Stats): string | undefined {
 function valueOf<T extends object>(value: T | SystemError): T {
   if (isError(value)) throw new Error(value.code);
   return value;
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

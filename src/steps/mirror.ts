@@ -1,5 +1,5 @@
 /** What is known of a target's mirror in the runner: only what the agent has acknowledged by content. */
-import { diffManifests } from '../files/manifest.ts';
+import { diffManifests, entriesEqual, manifestsEqual } from '../files/manifest.ts';
 import type { Change, Copy, Entry, Files, Manifest, RemoteEntry, RunnerConnection } from '../host.ts';
 import { type Result, fail, ok } from '../result.ts';
 
@@ -22,6 +22,8 @@ export class Mirror {
   readonly target: string;
   readonly #connection: RunnerConnection;
   #known: Map<string, Known> | undefined;
+  /** The manifest that the mirror equals, as far as is known. Comparing with it costs only what differs. */
+  #manifest: Manifest | undefined;
 
   constructor(target: string, connection: RunnerConnection) {
     this.target = target;
@@ -68,6 +70,7 @@ export class Mirror {
       }
     }
     this.#known = known;
+    if (before === undefined || drift.length > 0) this.#manifest = undefined;
     return ok(drift);
   }
 
@@ -86,17 +89,21 @@ export class Mirror {
       if (!verified.ok) return verified;
     }
     const known = this.#known ?? new Map<string, Known>();
-    const change = withCopies(diffManifests(entriesOf(known), manifest), known, manifest);
+    const change = withCopies(diffManifests(this.#manifest ?? entriesOf(known), manifest), known, manifest);
     const copied = (change.copy ?? []).map(({ to }) => to);
     const written = [...change.write, ...change.link, ...copied];
     const bytes = change.write.reduce((sum, path) => {
       const entry = manifest.get(path);
       return sum + (entry?.kind === 'file' ? entry.size : 0);
     }, 0);
-    if (written.length + change.remove.length === 0) return ok({ written, removed: [], bytes });
+    if (written.length + change.remove.length === 0) {
+      this.#manifest = manifest;
+      return ok({ written, removed: [], bytes });
+    }
     onStart(written.length, change.remove.length, bytes);
 
     // Until acknowledged, nothing is known about these paths.
+    this.#manifest = undefined;
     for (const path of [...written, ...change.remove]) known.delete(path);
     const wrong: string[] = [];
     const applied = await this.#connection.apply(
@@ -130,18 +137,21 @@ export class Mirror {
         'It is read and sent again.',
       );
     }
+    this.#manifest = manifest;
     return ok({ written, removed: change.remove, bytes });
   }
 
   /** Forgets everything: the next look reads every entry again. */
   forget(): void {
     this.#known = undefined;
+    this.#manifest = undefined;
   }
 
   /** Whether the mirror is known to equal the manifest. */
   equals(manifest: Manifest): boolean {
-    if (this.#known === undefined || this.#known.size !== manifest.size) return false;
-    for (const [path, entry] of manifest) if (!sameEntry(this.#known.get(path)?.entry, entry)) return false;
+    if (this.#known === undefined) return false;
+    if (!manifestsEqual(this.#manifest ?? entriesOf(this.#known), manifest)) return false;
+    this.#manifest = manifest;
     return true;
   }
 }
@@ -194,13 +204,5 @@ function fromRemote(remote: RemoteEntry, content: string): Entry {
 }
 
 function sameEntry(a: Entry | undefined, b: Entry | undefined): boolean {
-  if (a === undefined || b === undefined || a.kind !== b.kind) return a === b;
-  switch (a.kind) {
-    case 'dir':
-      return true;
-    case 'link':
-      return b.kind === 'link' && a.target === b.target;
-    case 'file':
-      return b.kind === 'file' && a.mode === b.mode && a.size === b.size && a.digest === b.digest;
-  }
+  return a === undefined || b === undefined ? a === b : entriesEqual(a, b);
 }
