@@ -29,6 +29,7 @@ interface RunOptions extends GlobalOptions {
   readonly push?: boolean;
   readonly tar?: string;
   readonly verify?: boolean;
+  readonly force?: boolean;
 }
 
 const exitCodeHelp = `
@@ -84,6 +85,7 @@ ${exitCodeHelp}`,
       .option('-t, --target <name>', 'a target; can be given several times', collect, [])
       .option('--local', 'build in a sandbox on this machine, without a cluster')
       .option('--push', 'push what a local runner builds')
+      .option('--force', 'go on although most files of a context are gone')
       .option('--json', 'print events as JSON, one a line')
       .option('-v, --verbose', 'print the whole log of the executor')
       .addHelpText('after', exitCodeHelp)
@@ -103,6 +105,7 @@ ${exitCodeHelp}`,
               push: options.push,
             },
             archive: options.tar,
+            force: options.force === true,
             system: { platform: process.platform, root: process.getuid?.() === 0 },
             targets: [...targets, ...options.target],
             holder: `${userName()}@${hostname()}`,

@@ -4,4 +4,6 @@ export interface Controls {
   quit(): void;
   /** Build every target, even what is built already. */
   rebuild(): void;
+  /** Go on although most files of a context are gone. */
+  force(): void;
 }

@@ -76,6 +76,14 @@ export type TargetEvent =
   | (OfTarget & { readonly type: 'skipped-file'; readonly path: string; readonly reason: string })
   /** Synced, but no instruction of the Dockerfile reads it: there is nothing to build. */
   | (OfContent & { readonly type: 'change-unread'; readonly paths: readonly string[] })
+  /** So many files are gone that it looks like an accident: nothing is removed in the runner before somebody says so. */
+  | (OfTarget & {
+      readonly type: 'paused';
+      readonly lost: number;
+      readonly of: number;
+      readonly examples: readonly string[];
+    })
+  | (OfTarget & { readonly type: 'resumed' })
   | (OfContent & { readonly type: 'build-waiting' })
   | (OfContent & { readonly type: 'build-started'; readonly image: string })
   | (OfContent & { readonly type: 'build-output'; readonly line: string })

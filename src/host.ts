@@ -86,6 +86,8 @@ export interface Files {
   pack(root: string, manifest: Manifest, paths: readonly string[]): AsyncIterable<Uint8Array>;
   /** Writes what is only kept in memory so far, so that the next start need not read unchanged files. Never fails. */
   flush(): Promise<void>;
+  /** Whether a git command is rewriting files of the directory right now. */
+  busy(root: string): Promise<boolean>;
 }
 
 /** How changes of a context are noticed. */

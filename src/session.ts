@@ -1,7 +1,7 @@
 /** The daemon's run: connects the runner, brings every target up to date, and ends everything it began. */
 import type { Emit } from './event.ts';
 import type { Host } from './host.ts';
-import { type ExitCode, type Failure, type Result, exitCodes, failureExits } from './result.ts';
+import { type ExitCode, type Failure, type Result, exitCodes, failureExits, ok } from './result.ts';
 import { Slot } from './slot.ts';
 import { Target, type TargetPlan } from './target.ts';
 
@@ -10,6 +10,8 @@ export interface SessionPlan {
   readonly config: string;
   /** In the order of the configuration. */
   readonly targets: readonly TargetPlan[];
+  /** Go on although most files of a context are gone since the runner last had them. */
+  readonly force: boolean;
 }
 
 /** Brings every target up to date once. With several failures the first in target order decides the exit code. */
@@ -41,7 +43,7 @@ async function runEach(
   run: (target: Target) => Promise<Result<void>>,
 ): Promise<ExitCode> {
   const begun = await begin(host, plan, emit, signal);
-  if (!begun.ok) return end(host, exitCodeOf(begun.failure));
+  if (!begun.ok) return end(host, signal.aborted ? exitCodes.interrupted : exitCodeOf(begun.failure));
   const results = await Promise.all(begun.value.map(run));
   const failed = results.find((result) => !result.ok);
   if (signal.aborted) return end(host, exitCodes.interrupted);
@@ -60,12 +62,15 @@ export async function runWatch(
   onTargets: (targets: readonly Target[]) => void = () => {},
 ): Promise<ExitCode> {
   const begun = await begin(host, plan, emit, signal);
-  if (!begun.ok) return end(host, exitCodeOf(begun.failure));
+  if (!begun.ok) return end(host, signal.aborted ? exitCodes.ok : exitCodeOf(begun.failure));
   onTargets(begun.value);
+  const stop = new AbortController();
+  const watched = AbortSignal.any([signal, stop.signal]);
   for (const target of begun.value) {
     const { source, watch } = target.plan;
-    const watching = await host.watcher.watch(source, watch, (path) => target.hints.add(path), signal);
+    const watching = await host.watcher.watch(source, watch, (path) => target.hints.add(path), watched);
     if (!watching.ok) {
+      stop.abort();
       emit({ type: 'session-failed', failure: watching.failure });
       return end(host, exitCodeOf(watching.failure));
     }
@@ -88,7 +93,9 @@ async function begin(
     return connected;
   }
   const slot = new Slot();
-  return { ok: true, value: plan.targets.map((target) => new Target(host, target, slot, emit)) };
+  const targets = plan.targets.map((target) => new Target(host, target, slot, emit));
+  if (plan.force) for (const target of targets) target.force();
+  return ok(targets);
 }
 
 async function end(host: Host, exitCode: ExitCode): Promise<ExitCode> {

@@ -12,24 +12,24 @@
  * build either cancels it or waits for its end.
  */
 import type { Emit, Step } from './event.ts';
-import { diffManifests, hashManifest, manifestsEqual } from './files/manifest.ts';
+import { type Loss, suspiciousLoss } from './files/guard.ts';
+import { diffManifests, manifestsEqual } from './files/manifest.ts';
 import { Hints } from './hints.ts';
 import type {
   ContextSource,
   Host,
   ImageReference,
+  Manifest,
   RunnerConnection,
-  Scan,
   WatchOptions,
   Workload,
 } from './host.ts';
 import type { BuildOptions } from './kaniko/argv.ts';
-import { contentHash } from './kaniko/content.ts';
-import { dockerfileReads, relevantManifest } from './kaniko/relevance.ts';
 import { imageTag, isContentTag } from './kaniko/tag.ts';
 import { type Failure, type Result, exitCodes, fail, failure, failureExits, ok } from './result.ts';
 import type { Slot } from './slot.ts';
 import { type Built, type Destination, build } from './steps/build.ts';
+import { type Content, ContentReader } from './steps/content.ts';
 import { type Wanted, findBuilt } from './steps/find.ts';
 import { Mirror } from './steps/mirror.ts';
 
@@ -62,16 +62,16 @@ export interface TargetPlan {
 
 /** Attempts at a generation whose files moved while they were read, or whose runner went away. */
 const maxAttempts = 5;
-/** Milliseconds between attempts to reach a lost runner. */
+/** Milliseconds between attempts to reach a lost runner, and between further attempts with one that keeps going away. */
 const reconnectPause = 1_000;
+/** Milliseconds between looks at a git command that is at work. */
+const gitPause = 100;
 /** Milliseconds between looks at everything, whatever was hinted. */
 const reconcileInterval = 300_000;
 /** Names shown with an event. */
 const shownPaths = 5;
 
-interface Content {
-  readonly scan: Scan;
-  readonly hash: string;
+interface Tagged extends Content {
   readonly tag: string;
 }
 
@@ -81,16 +81,29 @@ export class Target {
   readonly #host: Host;
   readonly #slot: Slot;
   readonly #emit: Emit;
+  readonly #reader: ContentReader;
   #mirror: Mirror | undefined;
   #generation = 0;
+  /** What the mirror was last made equal to. */
+  #held:
+    | { readonly hash: string; readonly manifest: Manifest; readonly ignoreFile: string | undefined }
+    | undefined;
   /** The content whose image is known to be in the registry. */
-  #done: string | undefined;
+  #done: { readonly hash: string; readonly image: string; readonly digest: string } | undefined;
   /** The content whose build failed for a reason that only another content can mend. */
-  #failed: string | undefined;
+  #failed: { readonly hash: string; readonly failure: Failure } | undefined;
   /** The last build was cancelled: the next one is let finish. */
   #cancelled = false;
   /** Build it even if the registry has it. */
   #fresh = false;
+  /** Go on although most files are gone. */
+  #forced = false;
+  /** Most files are gone, and nobody has said that they are meant to be. */
+  #paused = false;
+  /** Gives the turn to build back; it is kept while a content that changed meanwhile is looked at again. */
+  #release: (() => void) | undefined;
+  /** What is built, but not rolled out for a reason that has nothing to do with it. */
+  #unrolled: { readonly content: Tagged; readonly digest: string } | undefined;
   #roll: { readonly abort: AbortController; readonly ended: Promise<Result<void>> } | undefined;
 
   constructor(host: Host, plan: TargetPlan, slot: Slot, emit: Emit) {
@@ -98,6 +111,7 @@ export class Target {
     this.plan = plan;
     this.#slot = slot;
     this.#emit = emit;
+    this.#reader = new ContentReader(host.files, plan.source, plan.options);
   }
 
   /** Builds the content of now, even if there is an image of it. */
@@ -105,6 +119,12 @@ export class Target {
     this.#done = undefined;
     this.#failed = undefined;
     this.#fresh = true;
+    this.hints.add('.');
+  }
+
+  /** Carries the next loss of files over to the runner, however large it is. */
+  force(): void {
+    this.#forced = true;
     this.hints.add('.');
   }
 
@@ -131,7 +151,7 @@ export class Target {
   }
 
   async #syncOnly(
-    content: Content,
+    content: Tagged,
     generation: number,
     verify: boolean,
     signal: AbortSignal,
@@ -179,37 +199,75 @@ export class Target {
   }
 
   async #bringUpToDate(signal: AbortSignal, live: boolean): Promise<Result<void>> {
+    try {
+      return await this.#attempts(signal, live);
+    } finally {
+      this.#endTurn();
+    }
+  }
+
+  async #attempts(signal: AbortSignal, live: boolean): Promise<Result<void>> {
     const { plan } = this;
     const { clock } = this.#host;
     const started = clock.monotonic();
+    let settling = started;
     let generation = 0;
+    let tries = 0;
+    /** Every hint of this generation. */
+    const seen: string[] = [];
+    const settled = (ok: boolean): void => {
+      const ms = clock.monotonic() - started;
+      this.#emit({ type: 'settled', target: plan.name, generation, ok, ms });
+    };
     const failed = (step: Step, cause: Failure): Result<void> => {
       if (signal.aborted) return { ok: false, failure: interrupted() };
+      if (generation === 0) generation = ++this.#generation;
       this.#emit({ type: 'step-failed', target: plan.name, generation, step, failure: cause });
-      this.#emit({
-        type: 'settled',
-        target: plan.name,
-        generation,
-        ok: false,
-        ms: clock.monotonic() - started,
-      });
+      settled(false);
       return { ok: false, failure: cause };
     };
+    const again = async (cause: Failure): Promise<boolean> => {
+      if (signal.aborted || !retries(cause)) return false;
+      tries += 1;
+      if (tries < maxAttempts) return true;
+      if (!live || cause.code === 'file-unstable') return false;
+      await clock.sleep(reconnectPause, signal);
+      return true;
+    };
 
-    for (let attempt = 1; ; attempt += 1) {
+    for (;;) {
       if (signal.aborted) return { ok: false, failure: interrupted() };
-      this.hints.take();
-      const scanned = await this.#scan(signal);
+      // What was only supposed is looked at whole: after a failure, nothing is sure.
+      const hinted = this.hints.take();
+      seen.push(...hinted);
+      const scanned = await this.#scan(signal, tries > 0 ? undefined : hinted);
       if (!scanned.ok) {
-        if (scanned.failure.code === 'file-unstable' && attempt < maxAttempts) continue;
-        return failed('scan', scanned.failure);
+        if (await again(scanned.failure)) continue;
+        return failed('scan', this.#explainScan(scanned.failure));
       }
       const content = scanned.value;
       const connected = await this.#connect(signal, live);
       if (!connected.ok) return failed('sync', connected.failure);
       const mirror = this.#mirrorOf(connected.value);
-      const unbuilt = content.hash !== this.#done && content.hash !== this.#failed;
-      if (!unbuilt && mirror.equals(content.scan.manifest)) return ok(undefined);
+      const loss = await this.#suspicious(mirror, content);
+      if (!loss.ok) {
+        if (await again(loss.failure)) continue;
+        return failed('sync', loss.failure);
+      }
+      if (loss.value !== undefined) {
+        if (!live) return failed('sync', lossFailure(loss.value));
+        this.#pause(loss.value);
+        return ok(undefined);
+      }
+      this.#resume();
+      const isDone = content.hash === this.#done?.hash;
+      const unbuilt = this.#fresh || (!isDone && content.hash !== this.#failed?.hash);
+      const before = this.#held;
+      const returned = before !== undefined && before.hash !== content.hash;
+      if (!unbuilt && !returned && mirror.equals(content.scan.manifest)) {
+        if (isDone) this.#rollAgain(started);
+        return ok(undefined);
+      }
 
       // Asked while the files are on their way: most often the answer is no, and costs nothing then.
       const lookup =
@@ -223,17 +281,33 @@ export class Target {
       const synced = await this.#sync(mirror, content, generation, signal);
       if (!synced.ok) {
         await lookup;
-        if (retries(synced.failure) && (live || attempt < maxAttempts) && !signal.aborted) continue;
+        if (await again(synced.failure)) continue;
         return failed('sync', synced.failure);
       }
       if (!unbuilt) {
         const paths = synced.value;
-        if (paths.length > 0 && content.hash === this.#done) {
-          this.#emit({ type: 'change-unread', ...this.#of(generation, content), paths });
+        const of = this.#of(generation, content);
+        if (returned) {
+          // Edited and edited back: say again what is known of this content.
+          if (this.#failed?.hash === content.hash) return failed('build', this.#failed.failure);
+          const { image = '', digest = '' } = this.#done ?? {};
+          this.#emit({ type: 'build-unneeded', ...of, image, digest });
+        } else if (paths.length === 0) {
+          return ok(undefined);
+        } else if (
+          isDone &&
+          before !== undefined &&
+          !manifestsEqual(before.manifest, content.scan.manifest)
+        ) {
+          this.#emit({ type: 'change-unread', ...of, paths });
         }
+        settled(isDone);
         return ok(undefined);
       }
-      if (live && (await this.#unsettled(started, signal))) {
+      if (
+        live &&
+        ((await this.#unsettled(settling, signal)) || (await this.#passing(content, seen, signal)))
+      ) {
         await lookup;
         continue;
       }
@@ -249,39 +323,37 @@ export class Target {
         });
       } else {
         const built = await this.#buildInTurn(mirror, content, generation, live, signal);
-        if (built === 'changed') continue;
-        if (built === 'cancelled') {
-          generation = ++this.#generation;
-          attempt = 0;
+        if (built === 'changed' || built === 'cancelled') {
+          // What comes now may be the first of many saves again.
+          settling = clock.monotonic();
+          if (built === 'cancelled') generation = ++this.#generation;
           continue;
         }
         if (!built.ok) {
-          if (retries(built.failure) && (live || attempt < maxAttempts) && !signal.aborted) continue;
-          const exit = failureExits[built.failure.code];
-          if (exit === exitCodes.build || exit === exitCodes.usage) this.#failed = content.hash;
+          // A build that takes its runner down each time is not tried for ever.
+          if (tries + 1 < maxAttempts && (await again(built.failure))) continue;
+          if (!signal.aborted && (decidedByContent(built.failure) || retries(built.failure))) {
+            this.#failed = { hash: content.hash, failure: built.failure };
+            this.#fresh = false;
+          }
           return failed('build', built.failure);
         }
         digest = built.value.digest;
         this.#fresh = false;
       }
-      this.#done = content.hash;
-      this.#startRoll(content, digest, generation, started);
+      this.#done = { hash: content.hash, image: this.#reference(content), digest };
+      this.#startRoll(content, digest, generation, started, signal);
       return ok(undefined);
     }
   }
 
-  async #scan(signal: AbortSignal): Promise<Result<Content>> {
+  /** Without hints everything is looked at. */
+  async #scan(signal: AbortSignal, hints?: readonly string[]): Promise<Result<Tagged>> {
     const { plan } = this;
-    const scanned = await this.#host.files.scan(plan.source, signal);
-    if (!scanned.ok) return scanned;
-    const scan = scanned.value;
-    const hash = contentHash({
-      manifest: hashManifest(relevantManifest(scan.manifest, dockerfileReads(scan.dockerfile))),
-      dockerfile: scan.dockerfile,
-      ignoreFile: scan.ignoreFile,
-      options: plan.options,
-    });
-    return ok({ scan, hash, tag: imageTag(plan.tag, plan.name, hash, this.#host.clock.now()) });
+    const read = await this.#reader.read(signal, hints);
+    if (!read.ok) return read;
+    const content = read.value;
+    return ok({ ...content, tag: imageTag(plan.tag, plan.name, content.hash, this.#host.clock.now()) });
   }
 
   /** In `watch` a lost runner is waited for; its reasons are told by the runner itself. */
@@ -304,7 +376,7 @@ export class Target {
 
   async #sync(
     mirror: Mirror,
-    content: Content,
+    content: Tagged,
     generation: number,
     signal: AbortSignal,
   ): Promise<Result<readonly string[]>> {
@@ -318,6 +390,11 @@ export class Target {
       signal,
     );
     if (!synced.ok) return synced;
+    this.#held = {
+      hash: content.hash,
+      manifest: content.scan.manifest,
+      ignoreFile: content.scan.ignoreFile,
+    };
     const { written, removed, bytes } = synced.value;
     const paths = [...written, ...removed].slice(0, shownPaths);
     if (written.length + removed.length > 0) {
@@ -345,32 +422,87 @@ export class Target {
       this.hints.wait(AbortSignal.any([signal, woken.signal])),
     ]);
     woken.abort();
+    // A checkout passes through states that nobody meant to build.
+    while (!signal.aborted && (await this.#host.files.busy(this.plan.source.root))) {
+      await clock.sleep(gitPause, signal);
+    }
     return this.hints.pending || signal.aborted;
+  }
+
+  /**
+   * Whether the content was a passing one: editors put files beside the one that is saved and take them away again,
+   * without a hint, because they must not start anything. Everything that was hinted is looked at once more.
+   */
+  async #passing(content: Tagged, seen: readonly string[], signal: AbortSignal): Promise<boolean> {
+    const now = await this.#scan(signal, seen);
+    if (now.ok && manifestsEqual(now.value.scan.manifest, content.scan.manifest)) return false;
+    this.hints.add('.');
+    return true;
+  }
+
+  /** The loss since the mirror was last made equal to the context, when it looks like an accident. */
+  async #suspicious(mirror: Mirror, content: Tagged): Promise<Result<Loss | undefined>> {
+    if (this.#forced) return ok(undefined);
+    // What the ignore file leaves out was not lost.
+    if (this.#held !== undefined && this.#held.ignoreFile !== content.scan.ignoreFile) return ok(undefined);
+    const before: Result<Manifest> =
+      this.#held === undefined ? await mirror.holds() : ok(this.#held.manifest);
+    return before.ok ? ok(suspiciousLoss(before.value, content.scan.manifest)) : before;
+  }
+
+  #pause({ lost, of, examples }: Loss): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#emit({ type: 'paused', target: this.plan.name, generation: this.#generation, lost, of, examples });
+  }
+
+  #resume(): void {
+    this.#forced = false;
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#emit({ type: 'resumed', target: this.plan.name, generation: this.#generation });
+  }
+
+  /** A root that was there and is gone is another thing than a wrong configuration. */
+  #explainScan(cause: Failure): Failure {
+    if (cause.code !== 'context-missing' || this.#held === undefined) return cause;
+    return failure(
+      'root-vanished',
+      `${this.plan.source.root} is gone`,
+      'Nothing was removed in the runner; it goes on by itself when the directory is back.',
+    );
   }
 
   async #buildInTurn(
     mirror: Mirror,
-    content: Content,
+    content: Tagged,
     generation: number,
     live: boolean,
     signal: AbortSignal,
   ): Promise<Result<Built> | 'changed' | 'cancelled'> {
-    if (this.#slot.busy) this.#emit({ type: 'build-waiting', ...this.#of(generation, content) });
-    const release = await this.#slot.acquire();
+    if (this.#release === undefined) {
+      if (this.#slot.busy) this.#emit({ type: 'build-waiting', ...this.#of(generation, content) });
+      this.#release = await this.#slot.acquire();
+    }
+    if (signal.aborted || (live && this.hints.pending && !this.#cancelled)) return 'changed';
     try {
-      if (signal.aborted || (live && this.hints.pending && !this.#cancelled)) return 'changed';
       const mended = await this.#mendDrift(mirror, content, generation, signal);
       if (!mended.ok) return mended;
       return await this.#build(mirror.connection, content, generation, live, signal);
     } finally {
-      release();
+      this.#endTurn();
     }
+  }
+
+  #endTurn(): void {
+    this.#release?.();
+    this.#release = undefined;
   }
 
   /** A difference between the mirror and the generation is repaired, never built. */
   async #mendDrift(
     mirror: Mirror,
-    content: Content,
+    content: Tagged,
     generation: number,
     signal: AbortSignal,
   ): Promise<Result<void>> {
@@ -390,7 +522,7 @@ export class Target {
 
   async #build(
     connection: RunnerConnection,
-    content: Content,
+    content: Tagged,
     generation: number,
     live: boolean,
     signal: AbortSignal,
@@ -427,7 +559,8 @@ export class Target {
     );
     ended.abort();
     await watching;
-    this.#cancelled = cancel.signal.aborted && !built.ok && built.failure.code === 'build-cancelled';
+    // Whatever it ended with: a runner that was lost meanwhile is connected to again in any case.
+    this.#cancelled = cancel.signal.aborted && !built.ok;
     if (this.#cancelled) return 'cancelled';
     if (built.ok) {
       const { digest, executorMs, cacheHits, commands } = built.value;
@@ -448,7 +581,7 @@ export class Target {
 
   /** Looks at every hint during a build. A hint of newer content stays pending, so that the loop goes on with it. */
   async #cancelWhenChanged(
-    content: Content,
+    content: Tagged,
     generation: number,
     cancel: AbortController,
     ended: AbortSignal,
@@ -457,15 +590,19 @@ export class Target {
     while (!ended.aborted) {
       await this.hints.wait(ended);
       if (ended.aborted) break;
-      this.hints.take();
-      const newer = await this.#scan(ended);
-      if (newer.ok && newer.value.hash === content.hash) {
+      const newer = await this.#scan(ended, this.hints.take());
+      if (!newer.ok) {
+        // In the middle of a save: another hint follows, and the end of the build looks in any case.
+        unsynced = true;
+        continue;
+      }
+      if (newer.value.hash === content.hash) {
         // Nothing that the build reads; it is synced when the build has ended.
         unsynced ||= !manifestsEqual(newer.value.scan.manifest, content.scan.manifest);
         continue;
       }
       this.hints.add('.');
-      if (newer.ok && this.plan.onChange === 'cancel' && !this.#cancelled) {
+      if (this.plan.onChange === 'cancel' && !this.#cancelled) {
         const { remove, write, link } = diffManifests(content.scan.manifest, newer.value.scan.manifest);
         const paths = [...write, ...link, ...remove].slice(0, shownPaths);
         this.#emit({ type: 'build-cancelled', ...this.#of(generation, content), paths });
@@ -476,14 +613,29 @@ export class Target {
     if (unsynced) this.hints.add('.');
   }
 
-  #startRoll(content: Content, digest: string, generation: number, started: number): void {
+  /** A roll-out that failed because the cluster could not be reached, or refused the user, is tried again. */
+  #rollAgain(started: number): void {
+    if (this.#unrolled === undefined) return;
+    const { content, digest } = this.#unrolled;
+    this.#startRoll(content, digest, ++this.#generation, started);
+  }
+
+  #startRoll(
+    content: Tagged,
+    digest: string,
+    generation: number,
+    started: number,
+    signal?: AbortSignal,
+  ): void {
     this.#roll?.abort.abort();
+    this.#unrolled = undefined;
     const abort = new AbortController();
-    this.#roll = { abort, ended: this.#rollOut(content, digest, generation, started, abort.signal) };
+    const stop = signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal]);
+    this.#roll = { abort, ended: this.#rollOut(content, digest, generation, started, stop) };
   }
 
   async #rollOut(
-    content: Content,
+    content: Tagged,
     digest: string,
     generation: number,
     started: number,
@@ -513,6 +665,7 @@ export class Target {
         result = rolled;
         // A newer roll-out took over: its own events follow.
         if (signal.aborted) return result;
+        if (failureExits[rolled.failure.code] === exitCodes.runner) this.#unrolled = { content, digest };
         this.#emit({
           type: 'step-failed',
           target: plan.name,
@@ -532,17 +685,17 @@ export class Target {
     return result;
   }
 
-  #wanted(content: Content): Wanted {
+  #wanted(content: Tagged): Wanted {
     const { name, output, image, tag } = this.plan;
     const found = isContentTag(tag) ? content.tag : undefined;
     return { target: name, output, image, tag: found, contentHash: content.hash };
   }
 
-  #reference(content: Content): string {
+  #reference(content: Tagged): string {
     return `${this.plan.repository}:${content.tag}`;
   }
 
-  #of(generation: number, content: Content): { target: string; generation: number; contentHash: string } {
+  #of(generation: number, content: Tagged): { target: string; generation: number; contentHash: string } {
     return { target: this.plan.name, generation, contentHash: content.hash };
   }
 }
@@ -557,6 +710,28 @@ function retries(cause: Failure): boolean {
     default:
       return false;
   }
+}
+
+/** Failed builds that fail again until the content changes; the others may have been bad luck. */
+function decidedByContent(cause: Failure): boolean {
+  switch (cause.code) {
+    case 'build-run-failed':
+    case 'build-failed':
+    case 'build-dockerfile-invalid':
+    case 'build-copy-missing':
+    case 'build-timeout':
+      return true;
+    default:
+      return failureExits[cause.code] === exitCodes.usage;
+  }
+}
+
+function lossFailure({ lost, of, examples }: Loss): Failure {
+  return failure(
+    'root-vanished',
+    `${lost} of ${of} files are gone since the runner last had them: ${examples.join(', ')}, …`,
+    'Nothing was removed in the runner. If they are meant to go, run it again with --force.',
+  );
 }
 
 function interrupted(): Failure {

@@ -46,12 +46,13 @@ export function planSession(
   names: readonly string[],
   certificates: Readonly<Record<string, string>>,
   facts: PlanFacts,
+  force: boolean,
 ): SessionPlan {
   const targets = names.flatMap((name) => {
     const target = loaded.config.targets[name];
     return target === undefined ? [] : [planTarget(loaded.config, target, certificates, facts)];
   });
-  return { config: loaded.file, targets };
+  return { config: loaded.file, targets, force };
 }
 
 function planTarget(

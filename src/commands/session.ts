@@ -50,6 +50,8 @@ export interface SessionInput {
   readonly targets: readonly string[];
   /** Path of the archive to write for `docker load`, relative to `cwd`. */
   readonly archive?: string | undefined;
+  /** Go on although most files of a context are gone. */
+  readonly force: boolean;
   readonly system: System;
   /** user@host, shown to whoever wants the same workspace. */
   readonly holder: string;
@@ -99,7 +101,7 @@ export async function prepare(input: SessionInput): Promise<Result<Prepared>> {
   });
   if (!created.ok) return created;
   const { host, facts } = created.value;
-  const plan = planSession(loaded.value, names.value, certificates.value, facts);
+  const plan = planSession(loaded.value, names.value, certificates.value, facts, input.force);
   return ok({ host, plan, loaded: loaded.value });
 }
 

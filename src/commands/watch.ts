@@ -26,6 +26,9 @@ export async function watch(input: WatchInput): Promise<ExitCode> {
     rebuild: () => {
       for (const target of targets) target.rebuild();
     },
+    force: () => {
+      for (const target of targets) target.force();
+    },
   });
   const signal = AbortSignal.any([input.signal, quit.signal]);
   let exitCode: ExitCode | undefined;

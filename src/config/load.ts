@@ -89,10 +89,10 @@ function override(value: unknown, { cwd, overrides = {} }: LoadConfigInput): unk
   return {
     ...value,
     ...merged(value['cluster'], 'cluster', cluster),
-    // The options of the two kinds of runner have nothing in common.
+    // The options of the two kinds of runner have nothing in common; whoever runs refuses `push` with the other one.
     ...(local === true && !isLocal
       ? { runner: given({ type: 'local', push }) }
-      : merged(runner, 'runner', given({ push }))),
+      : merged(runner, 'runner', isLocal ? given({ push }) : {})),
   };
 }
 

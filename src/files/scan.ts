@@ -10,6 +10,7 @@ import { fail, ok, type Result } from '../result.ts';
 import { everywhere, focusOf } from './focus.ts';
 import { Index } from './indexfile.ts';
 import { readDockerfile, readIgnoreFile } from './locate.ts';
+import { gitBusy } from './git.ts';
 import { pack } from './pack.ts';
 import { readDigest, type ReadDigest } from './read.ts';
 import { contextMissing, findRoot } from './root.ts';
@@ -81,6 +82,10 @@ class ContextFiles implements Files {
       }
       throw error;
     }
+  }
+
+  busy(root: string): Promise<boolean> {
+    return gitBusy(root);
   }
 
   async flush(): Promise<void> {

@@ -73,8 +73,10 @@ export function executorArgv(
     ...options.insecureRegistries.map((host) => `--insecure-registry=${host}`),
     ...Object.entries(places.certificates).map(([host, path]) => `--registry-certificate=${host}=${path}`),
     ...Object.entries(options.mirrors).map(([from, to]) => `--registry-map=${from}=${to}`),
-    // A link that fails once must not cost a build.
-    '--image-download-retry=3',
+    // In its place, not before it: where there is no way to the original, looking for it takes minutes.
+    ...(Object.keys(options.mirrors).length > 0 ? ['--skip-default-registry-fallback'] : []),
+    // A link that fails once must not cost a build; an image that is not there is asked for as often.
+    '--image-download-retry=1',
     '--image-fs-extract-retry=3',
     '--push-retry=3',
     '--log-format=json',

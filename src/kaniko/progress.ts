@@ -10,7 +10,7 @@ export interface Progress {
   readonly cacheHits: number;
   /** Last lines that are not kaniko's own, since the instruction began. */
   readonly output: readonly string[];
-  /** Kaniko's errors and its last plain lines. */
+  /** Kaniko's errors and its last plain lines, since the instruction began; what decides comes last. */
   readonly errors: readonly string[];
   /** Warnings that matter to the user: cache pushes that failed. */
   readonly warnings: readonly string[];
@@ -25,21 +25,36 @@ export const noProgress: Progress = {
   warnings: [],
 };
 
+/** Characters of a text for people. */
+const longestText = 300;
 const keepOutput = 40;
 const keepErrors = 10;
-const instructionPattern =
-  /^(ADD|ARG|CMD|COPY|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|RUN|SHELL|STOPSIGNAL|USER|VOLUME|WORKDIR)\b/;
+const keywords =
+  'ADD|ARG|CMD|COPY|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|RUN|SHELL|STOPSIGNAL|USER|VOLUME|WORKDIR';
+/** As the Dockerfile has them; kaniko's own `Cmd: ONBUILD` is none. */
+const instructionPattern = new RegExp(`^(?:${keywords}|${keywords.toLowerCase()})\\s`);
+
+/** Kaniko's last words, printed plainly; the unfinished line of a command may stand before them. */
+const lastWords = /error (?:building image|pushing image|checking push permissions)\b/;
 
 export function foldProgress(progress: Progress, line: LogLine): Progress {
   if (line.type === 'output') {
+    const { text } = line;
+    const at = text.search(lastWords);
+    const printed = at < 0 ? text : text.slice(0, at);
+    const error = at < 0 ? (/^(?:error|kaniko should)\b/i.test(text) ? text : undefined) : text.slice(at);
     return {
       ...progress,
-      output: keep(progress.output, line.text, keepOutput),
-      errors: /^error\b/i.test(line.text) ? keep(progress.errors, line.text, keepErrors) : progress.errors,
+      output: at === 0 ? progress.output : keep(progress.output, printed, keepOutput),
+      errors: error === undefined ? progress.errors : keep(progress.errors, error, keepErrors),
     };
   }
   const { level, message } = line;
   if (level === 'error' || level === 'fatal' || level === 'panic') {
+    return { ...progress, errors: keep(progress.errors, message, keepErrors) };
+  }
+  // The error that follows says only that no registry had it.
+  if (message.startsWith('Failed to retrieve image ')) {
     return { ...progress, errors: keep(progress.errors, message, keepErrors) };
   }
   if (message.startsWith('Error uploading layer to cache')) {
@@ -49,7 +64,7 @@ export function foldProgress(progress: Progress, line: LogLine): Progress {
     return { ...progress, cacheHits: progress.cacheHits + 1 };
   }
   if (isInstruction(message)) {
-    return { ...progress, instruction: message, commands: progress.commands + 1, output: [] };
+    return { ...progress, instruction: message, commands: progress.commands + 1, output: [], errors: [] };
   }
   return progress;
 }
@@ -58,7 +73,7 @@ export function foldProgress(progress: Progress, line: LogLine): Progress {
 export function progressText(line: LogLine): string | undefined {
   if (line.type === 'output') return undefined;
   const { message } = line;
-  if (isInstruction(message)) return message;
+  if (isInstruction(message)) return shorten(message);
   const known: readonly [RegExp, (match: RegExpExecArray) => string][] = [
     [/^Using caching version of cmd: (.*)/, (match) => `cached  ${match[1]}`],
     [/^No cached layer found for cmd (.*)/, (match) => `not cached  ${match[1]}`],
@@ -71,9 +86,13 @@ export function progressText(line: LogLine): string | undefined {
   ];
   for (const [pattern, text] of known) {
     const match = pattern.exec(message);
-    if (match !== null) return text(match);
+    if (match !== null) return shorten(text(match));
   }
   return undefined;
+}
+
+function shorten(text: string): string {
+  return text.length > longestText ? `${text.slice(0, longestText)}…` : text;
 }
 
 function isInstruction(message: string): boolean {

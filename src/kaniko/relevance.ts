@@ -1,6 +1,5 @@
 /** What a Dockerfile can read of its context: a change of anything else needs no build. Pure. */
-import type { Entry, Manifest } from '../host.ts';
-import { dockerfileSources, mayRead } from './sources.ts';
+import { dockerfileSources } from './sources.ts';
 
 export type Reads =
   /** `why` says what in the Dockerfile cannot be told apart. */
@@ -18,12 +17,4 @@ export function dockerfileReads(dockerfile: string): Reads {
     if (reads.type === 'context') sources.push(...reads.sources);
   }
   return { type: 'sources', sources };
-}
-
-/** The part of the manifest that decides the image. */
-export function relevantManifest(manifest: Manifest, reads: Reads): Manifest {
-  if (reads.type === 'everything') return manifest;
-  const relevant = new Map<string, Entry>();
-  for (const [path, entry] of manifest) if (mayRead(reads.sources, path)) relevant.set(path, entry);
-  return relevant;
 }

@@ -11,7 +11,7 @@ export function imageTag(strategy: TagStrategy, target: string, contentHash: str
   return (templates[strategy] ?? strategy)
     .replaceAll('{hash}', contentHash.slice(0, 12))
     .replaceAll('{time}', time)
-    .replaceAll('{target}', target);
+    .replaceAll('{target}', () => target);
 }
 
 /** Whether equal content always gets the same tag, so that a tag that exists makes a build unneeded. */

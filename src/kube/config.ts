@@ -33,9 +33,10 @@ export function loadConfig(options: KubeOptions): Result<LoadedConfig> {
   const files = candidates(options);
   const texts: { file: string; text: string }[] = [];
   for (const file of files.paths) {
-    const text = readText(file);
+    const text = readKubeconfig(file);
+    if (!text.ok) return text;
     // Like kubectl, files of $KUBECONFIG that do not exist are skipped.
-    if (text !== undefined) texts.push({ file, text });
+    if (text.value !== undefined) texts.push({ file, text: text.value });
   }
   if (texts.length > 0) {
     for (const { file, text } of texts) {
@@ -66,6 +67,21 @@ function candidates(options: KubeOptions): { paths: string[] } {
   if (listed.length > 0) return { paths: listed.map((path) => resolve(path)) };
   const home = options.env['HOME'];
   return { paths: home === undefined || home === '' ? [] : [join(home, '.kube', 'config')] };
+}
+
+/** Undefined when there is none; one that is there but out of reach must not be passed over in silence. */
+function readKubeconfig(file: string): Result<string | undefined> {
+  try {
+    return ok(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return ok(undefined);
+    return fail(
+      'kubeconfig-invalid',
+      `cannot read kubeconfig ${file}: ${code}`,
+      'make it a file that you may read, or name another with --kubeconfig',
+    );
+  }
 }
 
 function parse(file: string, text: string): Result<KubeConfig> {

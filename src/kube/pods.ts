@@ -44,9 +44,10 @@ export async function findRunnerPod(
   for (;;) {
     const look = await lookOnce(kube, request, signal);
     let reason: string;
+    let remedy: string | undefined;
     if (look.ok) {
       if (look.value.kind === 'ready') return ok(look.value.pod);
-      reason = look.value.reason;
+      ({ reason, remedy } = look.value);
     } else {
       // Once the Deployment was seen, a short outage of the API server is waited for like anything else.
       const outage = look.failure.code === 'cluster-unreachable' && last !== undefined;
@@ -59,7 +60,7 @@ export async function findRunnerPod(
       return fail(
         'runner-not-ready',
         `no pod of deployment "${request.deployment}" became ready in ${Math.round(deadline / 1000)} s: ${reason}`,
-        `look at \`kubectl -n ${request.namespace} describe pods\` and correct what it names`,
+        remedy ?? `look at \`kubectl -n ${request.namespace} describe pods\` and correct what it names`,
       );
     }
     await sleep(pollInterval, undefined, { signal }).catch(() => undefined);
@@ -69,15 +70,20 @@ export async function findRunnerPod(
 
 type Seen =
   | { readonly kind: 'ready'; readonly pod: RunnerPod }
-  | { readonly kind: 'waiting'; readonly reason: string };
+  | { readonly kind: 'waiting'; readonly reason: string; readonly remedy?: string };
 
 async function lookOnce(kube: Kube, request: RunnerPodRequest, signal: AbortSignal): Promise<Result<Seen>> {
   const deployment = await readDeployment(kube, request, signal);
   if (!deployment.ok) return deployment;
   const container = containerOf(deployment.value, request);
   if (!container.ok) return container;
-  if (deployment.value.spec?.replicas === 0)
-    return waiting(`deployment "${request.deployment}" is scaled to 0 replicas`);
+  if (deployment.value.spec?.replicas === 0) {
+    return ok({
+      kind: 'waiting',
+      reason: `deployment "${request.deployment}" is scaled to 0 replicas`,
+      remedy: `\`kubectl -n ${request.namespace} scale deployment ${request.deployment} --replicas=1\``,
+    });
+  }
   const selected = await listPods(kube, request.namespace, deployment.value, signal);
   if (!selected.ok) return selected;
   const pods = selected.value
@@ -87,11 +93,11 @@ async function lookOnce(kube: Kube, request: RunnerPodRequest, signal: AbortSign
     const found = readyContainer(pod, container.value);
     if (found !== undefined) return ok({ kind: 'ready', pod: found });
   }
-  return waiting(await reasonOf(kube, request, deployment.value, pods[0], signal));
-}
-
-function waiting(reason: string): Result<Seen> {
-  return ok({ kind: 'waiting', reason });
+  const reason = await reasonOf(kube, request, deployment.value, pods[0], signal);
+  const secret = /waiting for secret "([^"]+)"/.exec(reason)?.[1];
+  if (secret === undefined) return ok({ kind: 'waiting', reason });
+  const remedy = `\`kubectl -n ${request.namespace} create secret docker-registry ${secret} …\`, or templates/ghcr-credentials-template.yml`;
+  return ok({ kind: 'waiting', reason, remedy });
 }
 
 async function readDeployment(

@@ -1,7 +1,7 @@
 /**
  * Puts a new image into a Deployment and waits until its pods run it.
  *
- *   read ─▶ patch ─▶ look ◀──150 ms──┐
+ *   read ─▶ patch ─▶ look ◀──150 ms──┐        (read and patch again while the API server is out of reach)
  *    │        │409     │             │
  *    │        └▶ read  ├─ waiting ───┘
  *    │                 ├─ done      every pod of the new revision is ready and runs the digest
@@ -12,7 +12,7 @@
 import { PatchStrategy, setHeaderOptions, type V1Deployment } from '@kubernetes/client-node';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, RollOutcome, RollRequest, Workload } from '../host.ts';
-import { fail, failure, ok, type Result } from '../result.ts';
+import { fail, failure, ok, type Failure, type Result } from '../result.ts';
 import type { Kube } from './client.ts';
 import { crashLog } from './logs.ts';
 import { listPods, missingNamespace, selectorText } from './pods.ts';
@@ -41,7 +41,7 @@ async function roll(
   onProgress: (message: string) => void,
   signal: AbortSignal,
 ): Promise<Result<RollOutcome>> {
-  const patched = await patchImages(kube, request, signal);
+  const patched = await patchImages(kube, request, onProgress, signal);
   if (signal.aborted) return superseded(request);
   if (!patched.ok) return patched;
   const { uses, changed } = patched.value;
@@ -76,18 +76,45 @@ async function readDeployment(
 }
 
 /**
+ * Answers true after a pause, when the failure is an outage that may still be over before the deadline: what was built
+ * must not stay unused because a network broke for some seconds.
+ */
+function outages(
+  request: RollRequest,
+  onProgress: (message: string) => void,
+  signal: AbortSignal,
+): (failure: Failure) => Promise<boolean> {
+  const until = performance.now() + request.timeout;
+  let told: string | undefined;
+  return async ({ code, message }) => {
+    if (code !== 'cluster-unreachable' || performance.now() + slowPoll > until) return false;
+    if (message !== told) onProgress(message);
+    told = message;
+    await sleep(slowPoll, undefined, { signal }).catch(() => undefined);
+    return !signal.aborted;
+  };
+}
+
+/**
  * Patches with the resourceVersion that was read: a strategic merge patch would otherwise add a container that was
  * renamed in between. `changed` is true as soon as a patch was sent, since a lost answer may hide that it was applied.
  */
 async function patchImages(
   kube: Kube,
   request: RollRequest,
+  onProgress: (message: string) => void,
   signal: AbortSignal,
 ): Promise<Result<{ uses: Uses; changed: boolean }>> {
   const { name, namespace } = request.workload;
-  for (let attempt = 1, changed = false; ; attempt += 1) {
+  const mayPass = outages(request, onProgress, signal);
+  let attempt = 1;
+  let changed = false;
+  for (;;) {
     const read = await readDeployment(kube, request.workload, signal);
-    if (!read.ok) return read;
+    if (!read.ok) {
+      if (await mayPass(read.failure)) continue;
+      return read;
+    }
     const uses = containersUsing(read.value, request.image);
     if (uses.names.length === 0) return imageUnused(request, uses.images);
     if (uses.current.every((image) => image === request.reference)) return ok({ uses, changed });
@@ -114,12 +141,14 @@ async function patchImages(
     );
     changed = true;
     if (sent.ok) return ok({ uses, changed });
+    if (await mayPass(sent.failure)) continue;
     if (sent.failure.code !== 'roll-conflict') return sent;
     // 409 names the modified object; anything else (422, a policy) will not get better.
     if (!/modified|conflict/i.test(sent.failure.message)) {
       return fail('roll-failed', sent.failure.message, sent.failure.remedy);
     }
     if (attempt === patchAttempts) return { ok: false, failure: conflict };
+    attempt += 1;
   }
 }
 

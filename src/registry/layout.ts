@@ -110,22 +110,23 @@ async function heal(directory: string, target: string): Promise<void> {
 }
 
 async function moveArchive(from: string, to: string): Promise<Result<void>> {
-  const beside = `${to}.${unfinished}`;
+  const beside = `${to}${unfinished}`;
   try {
     await mkdir(dirname(to), { recursive: true });
     // The two may lie on different file systems; what has the final name is whole.
     await copyFile(from, beside);
     await rename(beside, to);
-    await rm(from);
     return ok(undefined);
   } catch (error) {
-    await rm(beside, { force: true });
+    await rm(beside, { force: true }).catch(() => {});
     const text = error instanceof Error ? error.message : String(error);
     return fail(
       'layout-invalid',
-      `the archive could not be written: ${text}`,
-      'Check the path given with --tar.',
+      `the archive ${to} could not be written: ${text}`,
+      'Give --tar the path of a file that can be written.',
     );
+  } finally {
+    await rm(from, { force: true });
   }
 }
 

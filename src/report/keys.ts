@@ -11,8 +11,6 @@ export interface Keyboard {
   pause(): unknown;
 }
 
-export const keyHelp = 'q ends it, r builds again';
-
 /** Listens until the returned function is called. `interrupt` is Ctrl-C, which raw input no longer turns into a signal. */
 export function listenForKeys(keyboard: Keyboard, controls: Controls, interrupt: () => void): () => void {
   if (keyboard.isTTY !== true || keyboard.setRawMode === undefined) return () => {};
@@ -21,6 +19,7 @@ export function listenForKeys(keyboard: Keyboard, controls: Controls, interrupt:
       if (key === '\u0003' || key === '\u0004') interrupt();
       else if (key === 'q') controls.quit();
       else if (key === 'r') controls.rebuild();
+      else if (key === 'f') controls.force();
     }
   };
   keyboard.setRawMode(true);

@@ -34,7 +34,7 @@ export function terminalReporter(write: (text: string) => void, options: Termina
     if (event.type === 'session-started')
       width = Math.max(width, ...event.targets.map((name) => name.length));
     for (const { label, text, style } of linesOf(event, options.verbose)) {
-      write(`${paint(label.padEnd(width), 'bold')}  ${paint(text, style)}\n`);
+      write(`${paint(oneLine(label).padEnd(width), 'bold')}  ${paint(oneLine(text), style)}\n`);
     }
   };
 }
@@ -96,6 +96,21 @@ function linesOf(event: Event, verbose: boolean): readonly Line[] {
       return [line(event.target, `repaired in the runner: ${event.paths.join(', ')}`, 'warn')];
     case 'change-unread':
       return [line(event.target, 'nothing to build: no COPY or ADD reads it', 'plain')];
+    case 'paused':
+      return [
+        line(
+          event.target,
+          `paused: ${event.lost} of ${formatCount(event.of, 'file')} are gone (${event.examples.map(oneLine).join(', ')}, …); nothing is removed in the runner`,
+          'bad',
+        ),
+        line(
+          '',
+          '→ It goes on by itself when they are back; press f, or start with --force, if they are meant to go.',
+          'plain',
+        ),
+      ];
+    case 'resumed':
+      return [line(event.target, 'going on', 'good')];
     case 'build-waiting':
       return [line(event.target, 'waiting for the runner', 'dim')];
     case 'build-started':
@@ -173,8 +188,14 @@ function failureLines(
   ];
 }
 
-/** Names and commands may hold line ends and control characters; a terminal must not obey them. */
+/** Names, commands and their output may hold line ends and control characters; a terminal must not obey them. */
 function oneLine(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return text.replaceAll(/[\u0000-\u001f\u007f]+/g, ' ');
+  return text.replaceAll(colors, '').replaceAll(controls, ' ');
 }
+
+/** What programs print to colour and style their output. */
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const colors = /\u001b\[[\d;:]*m/g;
+/** Line and paragraph separators, and marks that turn the direction of text around, too. */
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const controls = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/g;

@@ -115,6 +115,8 @@ export class Agent {
         await body(async (data) => {
           const bytes: Uint8Array = held === undefined ? data : Buffer.concat([held, data]);
           held = undefined;
+          // The reader of the files may have been slow; the agent owes nothing before this has arrived.
+          this.#heard = this.#clock.monotonic();
           await this.#channel.write(bytes);
           this.#heard = this.#clock.monotonic();
         });

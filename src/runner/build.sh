@@ -73,6 +73,30 @@ reset() {
   purge
 }
 
+# Daemons that a RUN started have a session of their own and would write into the next image. They are known by their
+# program, which is neither the runner's nor kaniko's, and by having begun after this build, in this container.
+end_daemons() {
+  here=$(readlink /proc/self/ns/mnt)
+  n=0
+  while [ $n -lt 100 ]; do
+    found=
+    set +f
+    for p in /proc/[0-9]*; do
+      { IFS= read -r stat_line <"$p/stat"; } 2>/dev/null || continue
+      set -- ${stat_line##*) }
+      [ "${20}" -ge "${mine##* }" ] && [ "$1" != Z ] || continue
+      case $(readlink "$p/exe") in '' | /busybox/* | /kaniko/*) continue ;; esac
+      [ "$(readlink "$p/ns/mnt")" = "$here" ] || continue
+      kill -9 "${p#/proc/}" 2>/dev/null
+      found=1
+    done
+    set -f
+    [ -z "$found" ] && return
+    n=$((n + 1))
+    sleep 0.01
+  done
+}
+
 [ -f /kaniko/.clean ] || reset
 purge
 rm -f /kaniko/.clean
@@ -92,5 +116,6 @@ mv "$build/exit.new" "$build/exit"
 exec 5<>"$build/bell"
 echo >&5
 
+end_daemons
 if [ $code -eq 0 ]; then : >/kaniko/.clean; else reset; fi
 purge

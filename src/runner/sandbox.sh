@@ -9,7 +9,8 @@ b() { "$busybox" "$@"; }
 fail() { echo "sandbox: $*" >&2; exit 70; }
 
 b mount --make-rprivate / || fail 'cannot make the mounts private'
-b mount -t tmpfs -o mode=0755 kaniko-dev "$root" || fail 'cannot mount a tmpfs'
+# A device file that a RUN makes opens no device of the host.
+b mount -t tmpfs -o mode=0755,nodev kaniko-dev "$root" || fail 'cannot mount a tmpfs'
 b mkdir -p "$root/kaniko/ssl/certs" "$root/kaniko/.docker" "$root/busybox" "$root/workspace" "$root/cache" \
   "$root/images" "$root/proc" "$root/dev" "$root/etc" "$root/bin" "$root/.host"
 b mkdir -m 1777 -p "$root/tmp"
@@ -31,6 +32,12 @@ b mount --bind "$cache" "$root/cache" || fail 'cannot bind the cache'
 b mount --bind "$images" "$root/images" || fail 'cannot bind the images'
 
 b mount -t proc proc "$root/proc" || fail 'cannot mount /proc'
+# What is not of this namespace but of the whole machine can be read only.
+for part in sys sysrq-trigger irq bus fs; do
+  [ -e "$root/proc/$part" ] || continue
+  b mount --bind "$root/proc/$part" "$root/proc/$part" && b mount -o remount,bind,ro "$root/proc/$part" ||
+    fail "cannot protect /proc/$part"
+done
 b mount -t tmpfs -o mode=0755 dev "$root/dev" || fail 'cannot mount a tmpfs'
 for node in null zero full random urandom tty; do bind "/dev/$node" "/dev/$node"; done
 b ln -s /proc/self/fd "$root/dev/fd"

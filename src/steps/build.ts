@@ -5,7 +5,7 @@ import { type BuildOptions, type Output, executorArgv } from '../kaniko/argv.ts'
 import { keyDockerfile } from '../kaniko/cachekey.ts';
 import { contentLabel } from '../kaniko/content.ts';
 import { explainFailure } from '../kaniko/failure.ts';
-import { LineSplitter, parseLogLine } from '../kaniko/log.ts';
+import { LineSplitter, type LogLine, parseLogLine, shortenLine } from '../kaniko/log.ts';
 import { type Progress, foldProgress, noProgress, progressText } from '../kaniko/progress.ts';
 import { redact } from '../kaniko/redact.ts';
 import { type Result, fail, ok } from '../result.ts';
@@ -139,9 +139,10 @@ async function confirm(
   const until = host.clock.monotonic() + input.verifyTimeout;
   for (;;) {
     const confirmed = await host.registry.resolve(input.image, input.tag, signal);
+    if (confirmed.ok && confirmed.value === digest) return ok(undefined);
+    if (signal.aborted) return cancelled();
     if (!confirmed.ok) return confirmed;
-    if (confirmed.value === digest) return ok(undefined);
-    if (host.clock.monotonic() >= until || signal.aborted) {
+    if (host.clock.monotonic() >= until) {
       return fail(
         'registry-mismatch',
         `the registry has ${confirmed.value ?? 'nothing'} under ${input.tag}, but ${digest} was built`,
@@ -162,13 +163,14 @@ async function follow(
   const { connection } = input;
   const lines = new LineSplitter();
   let progress = noProgress;
-  const take = (line: string): void => {
-    const parsed = parseLogLine(line);
-    progress = foldProgress(progress, parsed);
-    const text = progressText(parsed);
+  const takeOne = (line: LogLine): void => {
+    progress = foldProgress(progress, line);
+    const text = progressText(line);
     if (text !== undefined) observer.onProgress(redact([text])[0] ?? '');
-    observer.onLine(redact([parsed.type === 'kaniko' ? parsed.message : parsed.text])[0] ?? '');
+    const [shown = ''] = redact([line.type === 'kaniko' ? line.message : line.text]);
+    observer.onLine(shortenLine(shown));
   };
+  const take = (line: string): void => parseLogLine(line).forEach(takeOne);
   const stopped = new AbortController();
   let reason: 'cancelled' | 'timeout' | undefined;
   const stop = (why: 'cancelled' | 'timeout'): void => {
@@ -195,7 +197,7 @@ async function follow(
       'build-timeout',
       `the build took longer than ${Math.round(input.timeout / 1000)} s and was ended`,
       'Raise build.timeout, or look at the last lines for what it waits for.',
-      progress.output.slice(-10),
+      redact(progress.output.slice(-10)).map(shortenLine),
     );
   }
   return ok({ ...end.value, progress });

@@ -147,6 +147,15 @@ export class Mirror {
     this.#manifest = undefined;
   }
 
+  /** What the mirror holds, looked up when it is not known. */
+  async holds(): Promise<Result<Manifest>> {
+    if (this.#known === undefined) {
+      const verified = await this.verify();
+      if (!verified.ok) return verified;
+    }
+    return ok(this.#manifest ?? entriesOf(this.#known ?? new Map<string, Known>()));
+  }
+
   /** Whether the mirror is known to equal the manifest. */
   equals(manifest: Manifest): boolean {
     if (this.#known === undefined) return false;

@@ -17,7 +17,8 @@ export function kubeletConfig(layout: Layout) {
     healthzPort: 0,
     containerRuntimeEndpoint: `unix://${paths.containerdSocket(layout)}`,
     // Forgives what the kernel refuses without CAP_SYS_RESOURCE, such as lowering oom_score_adj.
-    featureGates: { KubeletInUserNamespace: true },
+    // Resizing pods in place ends the kubelet with a nil pointer where there are no cgroups for pods.
+    featureGates: { KubeletInUserNamespace: true, InPlacePodVerticalScaling: false },
     cgroupDriver: 'cgroupfs',
     cgroupsPerQOS: false,
     enforceNodeAllocatable: [],

@@ -27,3 +27,28 @@ export async function layersOf(layout: string): Promise<string[]> {
   if (!image.ok) throw new Error(image.failure.message);
   return image.value.layers.map(({ digest }) => digest);
 }
+
+/** Every path in the image with its mode as `ls` writes it, as a container that runs the image would see them. */
+export async function modesIn(layout: string): Promise<ReadonlyMap<string, string>> {
+  const modes = new Map<string, string>();
+  for (const digest of await layersOf(layout)) {
+    const { stdout } = await run('tar', ['-tvzf', blobPath(layout, digest)]);
+    const added = new Map<string, string>();
+    for (const line of stdout.split('\n')) {
+      const [, mode, name] =
+        /^(\S{10})\s+\S+\s+\d+\s+\S+\s+\S+\s(.*?)(?: -> .*| link to .*)?$/.exec(line) ?? [];
+      if (mode === undefined || name === undefined) continue;
+      const path = name.replace(/^\.?\//, '').replace(/\/$/, '');
+      const [, directory = '', removed] = /^(.*\/|)\.wh\.([^/]+)$/.exec(path) ?? [];
+      if (removed === undefined) {
+        if (path !== '') added.set(path, mode);
+        continue;
+      }
+      const gone = `${directory}${removed}`;
+      for (const known of modes.keys())
+        if (known === gone || known.startsWith(`${gone}/`)) modes.delete(known);
+    }
+    for (const [path, mode] of added) modes.set(path, mode);
+  }
+  return modes;
+}

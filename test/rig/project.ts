@@ -38,8 +38,9 @@ export class Project {
   async write(name: string, content: string): Promise<void> {
     const path = this.path(name);
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(`${path}.tmp`, content);
-    await rename(`${path}.tmp`, path);
+    const beside = `${path}.tmp.${process.pid}.${Date.now()}`;
+    await writeFile(beside, content);
+    await rename(beside, path);
   }
 
   async edit(name: string, change: (text: string) => string): Promise<void> {

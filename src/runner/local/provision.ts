@@ -44,16 +44,33 @@ export function placeOf(cache: string, tool: Tool): string {
 }
 
 export async function provision(options: ProvisionOptions, signal: AbortSignal): Promise<Result<Tools>> {
-  const executor = await find('executor', options, signal);
+  // Looked at first: whatever is made for one tool may bring the others along.
+  const cached = {
+    executor: await findCached('executor', options),
+    busybox: await findCached('busybox', options),
+    certificates: await findCached('certificates', options),
+  };
+  const executor = await find('executor', cached.executor, options, signal);
   if (!executor.ok) return executor;
-  const busybox = await find('busybox', options, signal);
+  const busybox = await find('busybox', cached.busybox, options, signal);
   if (!busybox.ok) return busybox;
-  const certificates = await find('certificates', options, signal);
+  const certificates = await find('certificates', cached.certificates, options, signal);
   if (!certificates.ok) return certificates;
   return ok({ executor: executor.value, busybox: busybox.value, certificates: certificates.value });
 }
 
-async function find(tool: Tool, options: ProvisionOptions, signal: AbortSignal): Promise<Result<string>> {
+async function findCached(tool: Tool, options: ProvisionOptions): Promise<string | undefined> {
+  for (const path of [placeOf(options.cache, tool), ...options.alsoCached[tool]])
+    if (await isUsable(tool, path)) return path;
+  return undefined;
+}
+
+async function find(
+  tool: Tool,
+  cached: string | undefined,
+  options: ProvisionOptions,
+  signal: AbortSignal,
+): Promise<Result<string>> {
   const found = (source: ToolSource, path: string): Result<string> => {
     options.onFound(tool, source, path);
     return ok(path);
@@ -67,10 +84,8 @@ async function find(tool: Tool, options: ProvisionOptions, signal: AbortSignal):
       `Correct runner.${tool} in the configuration, or leave it out.`,
     );
   }
+  if (cached !== undefined) return found('cache', cached);
   const place = placeOf(options.cache, tool);
-  for (const path of [place, ...options.alsoCached[tool]]) {
-    if (await isUsable(tool, path)) return found('cache', path);
-  }
   const tried: string[] = [`runner.${tool}: not configured`];
   const unwritable = await prepare(options.cache);
   tried.push(`cache: ${unwritable ?? `nothing at ${place}`}`);
