@@ -3,7 +3,8 @@ import type { Emit } from './event.ts';
 import type { Host } from './host.ts';
 import { type ExitCode, type Failure, type Result, exitCodes, failureExits, ok } from './result.ts';
 import { Slot } from './slot.ts';
-import { Target, type TargetPlan } from './target.ts';
+import type { TargetPlan } from './steps/plan.ts';
+import { Target } from './target.ts';
 
 export interface SessionPlan {
   /** Path of the configuration file, for people. */

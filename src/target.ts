@@ -12,53 +12,20 @@
  * build either cancels it or waits for its end.
  */
 import type { Emit, Step } from './event.ts';
-import { type Loss, suspiciousLoss } from './files/guard.ts';
-import { diffManifests, manifestsEqual } from './files/manifest.ts';
+import { manifestsEqual } from './files/manifest.ts';
 import { Hints } from './hints.ts';
-import type {
-  ContextSource,
-  Host,
-  ImageReference,
-  Manifest,
-  RunnerConnection,
-  WatchOptions,
-  Workload,
-} from './host.ts';
-import type { BuildOptions } from './kaniko/argv.ts';
+import type { Host, Manifest, RunnerConnection } from './host.ts';
 import { imageTag, isContentTag } from './kaniko/tag.ts';
 import { type Failure, type Result, exitCodes, fail, failure, failureExits, ok } from './result.ts';
 import type { Slot } from './slot.ts';
-import { type Built, type Destination, build } from './steps/build.ts';
-import { type Content, ContentReader } from './steps/content.ts';
+import type { Built } from './steps/build.ts';
+import { ContentReader } from './steps/content.ts';
 import { type Wanted, findBuilt } from './steps/find.ts';
+import { LossGuard, lossFailure } from './steps/lossguard.ts';
 import { Mirror } from './steps/mirror.ts';
-
-/** Everything about a target that its configuration decides. */
-export interface TargetPlan {
-  readonly name: string;
-  readonly source: ContextSource;
-  readonly watch: WatchOptions;
-  readonly image: ImageReference;
-  /** The image as the user wrote it, without a tag. */
-  readonly repository: string;
-  readonly tag: string;
-  readonly options: BuildOptions;
-  readonly certificates: Readonly<Record<string, string>>;
-  /** Absolute path of the workspace in the runner. */
-  readonly workspace: string;
-  /** Milliseconds of quiet before a build starts, and the longest wait for it. */
-  readonly settle: number;
-  readonly settleCap: number;
-  readonly onChange: 'cancel' | 'queue';
-  readonly output: Destination;
-  /** Milliseconds that a pushed image may take to be visible. */
-  readonly verifyTimeout: number;
-  /** Milliseconds a build may take. */
-  readonly timeout: number;
-  readonly deploy:
-    | { readonly workload: Workload; readonly by: 'digest' | 'tag'; readonly timeout: number }
-    | undefined;
-}
+import { type Tagged, type TargetPlan, eventOf, referenceOf, shownPaths } from './steps/plan.ts';
+import { RollOut } from './steps/rollout.ts';
+import { watchedBuild } from './steps/watchedbuild.ts';
 
 /** Attempts at a generation whose files moved while they were read, or whose runner went away. */
 const maxAttempts = 5;
@@ -68,13 +35,6 @@ const reconnectPause = 1_000;
 const gitPause = 100;
 /** Milliseconds between looks at everything, whatever was hinted. */
 const reconcileInterval = 300_000;
-/** Names shown with an event. */
-const shownPaths = 5;
-
-interface Tagged extends Content {
-  readonly tag: string;
-}
-
 export class Target {
   readonly plan: TargetPlan;
   readonly hints = new Hints();
@@ -82,12 +42,12 @@ export class Target {
   readonly #slot: Slot;
   readonly #emit: Emit;
   readonly #reader: ContentReader;
+  readonly #guard: LossGuard;
+  readonly #roll: RollOut;
   #mirror: Mirror | undefined;
   #generation = 0;
   /** What the mirror was last made equal to. */
-  #held:
-    | { readonly hash: string; readonly manifest: Manifest; readonly ignoreFile: string | undefined }
-    | undefined;
+  #held: { readonly hash: string; readonly manifest: Manifest } | undefined;
   /** The content whose image is known to be in the registry. */
   #done: { readonly hash: string; readonly image: string; readonly digest: string } | undefined;
   /** The content whose build failed for a reason that only another content can mend. */
@@ -96,15 +56,8 @@ export class Target {
   #cancelled = false;
   /** Build it even if the registry has it. */
   #fresh = false;
-  /** Go on although most files are gone. */
-  #forced = false;
-  /** Most files are gone, and nobody has said that they are meant to be. */
-  #paused = false;
   /** Gives the turn to build back; it is kept while a content that changed meanwhile is looked at again. */
   #release: (() => void) | undefined;
-  /** What is built, but not rolled out for a reason that has nothing to do with it. */
-  #unrolled: { readonly content: Tagged; readonly digest: string } | undefined;
-  #roll: { readonly abort: AbortController; readonly ended: Promise<Result<void>> } | undefined;
 
   constructor(host: Host, plan: TargetPlan, slot: Slot, emit: Emit) {
     this.#host = host;
@@ -112,6 +65,8 @@ export class Target {
     this.#slot = slot;
     this.#emit = emit;
     this.#reader = new ContentReader(host.files, plan.source, plan.options);
+    this.#guard = new LossGuard(plan.name, emit);
+    this.#roll = new RollOut(host, plan, emit);
   }
 
   /** Builds the content of now, even if there is an image of it. */
@@ -124,15 +79,14 @@ export class Target {
 
   /** Carries the next loss of files over to the runner, however large it is. */
   force(): void {
-    this.#forced = true;
+    this.#guard.force();
     this.hints.add('.');
   }
 
   /** Brings the target up to date once, roll-out included. */
   async once(signal: AbortSignal): Promise<Result<void>> {
     const result = await this.#bringUpToDate(signal, false);
-    if (!result.ok) return result;
-    return (await this.#roll?.ended) ?? result;
+    return result.ok ? this.#roll.ended() : result;
   }
 
   /** Makes the mirror equal to the context, and reads all of it again with `verify`; builds nothing. */
@@ -174,7 +128,7 @@ export class Target {
       );
     }
     const ms = this.#host.clock.monotonic() - started;
-    this.#emit({ type: 'verified', ...this.#of(generation, content), entries: manifest.size, ms });
+    this.#emit({ type: 'verified', ...eventOf(this.plan, generation, content), entries: manifest.size, ms });
     return ok(undefined);
   }
 
@@ -186,8 +140,7 @@ export class Target {
       await this.hints.wait(signal);
       if (!signal.aborted) await this.#bringUpToDate(signal, true);
     }
-    this.#roll?.abort.abort();
-    await this.#roll?.ended;
+    await this.#roll.stop();
   }
 
   /** A kernel that drops file events says nothing. */
@@ -249,23 +202,27 @@ export class Target {
       const connected = await this.#connect(signal, live);
       if (!connected.ok) return failed('sync', connected.failure);
       const mirror = this.#mirrorOf(connected.value);
-      const loss = await this.#suspicious(mirror, content);
+      const loss = await this.#guard.check(mirror, content.scan);
       if (!loss.ok) {
         if (await again(loss.failure)) continue;
         return failed('sync', loss.failure);
       }
       if (loss.value !== undefined) {
         if (!live) return failed('sync', lossFailure(loss.value));
-        this.#pause(loss.value);
+        this.#guard.pause(loss.value, this.#generation);
         return ok(undefined);
       }
-      this.#resume();
+      this.#guard.resume(this.#generation);
       const isDone = content.hash === this.#done?.hash;
       const unbuilt = this.#fresh || (!isDone && content.hash !== this.#failed?.hash);
       const before = this.#held;
       const returned = before !== undefined && before.hash !== content.hash;
       if (!unbuilt && !returned && mirror.equals(content.scan.manifest)) {
-        if (isDone) this.#rollAgain(started);
+        // A roll-out that failed because the cluster could not be reached, or refused the user, is tried again.
+        const { unrolled } = this.#roll;
+        if (isDone && unrolled !== undefined) {
+          this.#roll.start({ ...unrolled, generation: ++this.#generation, started });
+        }
         return ok(undefined);
       }
 
@@ -286,7 +243,7 @@ export class Target {
       }
       if (!unbuilt) {
         const paths = synced.value;
-        const of = this.#of(generation, content);
+        const of = eventOf(this.plan, generation, content);
         if (returned) {
           // Edited and edited back: say again what is known of this content.
           if (this.#failed?.hash === content.hash) return failed('build', this.#failed.failure);
@@ -317,8 +274,8 @@ export class Target {
       if (digest !== undefined) {
         this.#emit({
           type: 'build-unneeded',
-          ...this.#of(generation, content),
-          image: this.#reference(content),
+          ...eventOf(this.plan, generation, content),
+          image: referenceOf(plan, content),
           digest,
         });
       } else {
@@ -341,8 +298,8 @@ export class Target {
         digest = built.value.digest;
         this.#fresh = false;
       }
-      this.#done = { hash: content.hash, image: this.#reference(content), digest };
-      this.#startRoll(content, digest, generation, started, signal);
+      this.#done = { hash: content.hash, image: referenceOf(plan, content), digest };
+      this.#roll.start({ content, digest, generation, started }, signal);
       return ok(undefined);
     }
   }
@@ -381,7 +338,7 @@ export class Target {
     signal: AbortSignal,
   ): Promise<Result<readonly string[]>> {
     const started = this.#host.clock.monotonic();
-    const of = this.#of(generation, content);
+    const of = eventOf(this.plan, generation, content);
     const synced = await mirror.sync(
       this.#host.files,
       this.plan.source.root,
@@ -390,11 +347,8 @@ export class Target {
       signal,
     );
     if (!synced.ok) return synced;
-    this.#held = {
-      hash: content.hash,
-      manifest: content.scan.manifest,
-      ignoreFile: content.scan.ignoreFile,
-    };
+    this.#held = { hash: content.hash, manifest: content.scan.manifest };
+    this.#guard.held(content.scan);
     const { written, removed, bytes } = synced.value;
     const paths = [...written, ...removed].slice(0, shownPaths);
     if (written.length + removed.length > 0) {
@@ -440,29 +394,6 @@ export class Target {
     return true;
   }
 
-  /** The loss since the mirror was last made equal to the context, when it looks like an accident. */
-  async #suspicious(mirror: Mirror, content: Tagged): Promise<Result<Loss | undefined>> {
-    if (this.#forced) return ok(undefined);
-    // What the ignore file leaves out was not lost.
-    if (this.#held !== undefined && this.#held.ignoreFile !== content.scan.ignoreFile) return ok(undefined);
-    const before: Result<Manifest> =
-      this.#held === undefined ? await mirror.holds() : ok(this.#held.manifest);
-    return before.ok ? ok(suspiciousLoss(before.value, content.scan.manifest)) : before;
-  }
-
-  #pause({ lost, of, examples }: Loss): void {
-    if (this.#paused) return;
-    this.#paused = true;
-    this.#emit({ type: 'paused', target: this.plan.name, generation: this.#generation, lost, of, examples });
-  }
-
-  #resume(): void {
-    this.#forced = false;
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.#emit({ type: 'resumed', target: this.plan.name, generation: this.#generation });
-  }
-
   /** A root that was there and is gone is another thing than a wrong configuration. */
   #explainScan(cause: Failure): Failure {
     if (cause.code !== 'context-missing' || this.#held === undefined) return cause;
@@ -481,14 +412,30 @@ export class Target {
     signal: AbortSignal,
   ): Promise<Result<Built> | 'changed' | 'cancelled'> {
     if (this.#release === undefined) {
-      if (this.#slot.busy) this.#emit({ type: 'build-waiting', ...this.#of(generation, content) });
+      if (this.#slot.busy) this.#emit({ type: 'build-waiting', ...eventOf(this.plan, generation, content) });
       this.#release = await this.#slot.acquire();
     }
     if (signal.aborted || (live && this.hints.pending && !this.#cancelled)) return 'changed';
     try {
       const mended = await this.#mendDrift(mirror, content, generation, signal);
       if (!mended.ok) return mended;
-      return await this.#build(mirror.connection, content, generation, live, signal);
+      const { hints } = this;
+      const built = await watchedBuild(
+        this.#host,
+        {
+          plan: this.plan,
+          connection: mirror.connection,
+          content,
+          generation,
+          watched: live
+            ? { hints, scan: (stop, hinted) => this.#scan(stop, hinted), letFinish: this.#cancelled }
+            : undefined,
+        },
+        this.#emit,
+        signal,
+      );
+      this.#cancelled = built === 'cancelled';
+      return built;
     } finally {
       this.#endTurn();
     }
@@ -511,7 +458,7 @@ export class Target {
     if (drift.value.length > 0) {
       this.#emit({
         type: 'drift-repaired',
-        ...this.#of(generation, content),
+        ...eventOf(this.plan, generation, content),
         paths: drift.value.slice(0, shownPaths),
       });
     }
@@ -520,183 +467,10 @@ export class Target {
     return synced.ok ? ok(undefined) : synced;
   }
 
-  async #build(
-    connection: RunnerConnection,
-    content: Tagged,
-    generation: number,
-    live: boolean,
-    signal: AbortSignal,
-  ): Promise<Result<Built> | 'cancelled'> {
-    const { plan } = this;
-    const of = this.#of(generation, content);
-    const started = this.#host.clock.monotonic();
-    const cancel = new AbortController();
-    const ended = new AbortController();
-    this.#emit({ type: 'build-started', ...of, image: this.#reference(content) });
-    const watching = live ? this.#cancelWhenChanged(content, generation, cancel, ended.signal) : undefined;
-    const built = await build(
-      this.#host,
-      {
-        target: plan.name,
-        connection,
-        workspace: plan.workspace,
-        image: plan.image,
-        tag: content.tag,
-        contentHash: content.hash,
-        manifest: content.scan.manifest,
-        dockerfile: content.scan.dockerfile,
-        options: plan.options,
-        certificates: plan.certificates,
-        output: plan.output,
-        verifyTimeout: plan.verifyTimeout,
-        timeout: plan.timeout,
-      },
-      {
-        onLine: (line) => this.#emit({ type: 'build-output', ...of, line }),
-        onProgress: (text) => this.#emit({ type: 'build-progress', ...of, text }),
-      },
-      AbortSignal.any([signal, cancel.signal]),
-    );
-    ended.abort();
-    await watching;
-    // Whatever it ended with: a runner that was lost meanwhile is connected to again in any case.
-    this.#cancelled = cancel.signal.aborted && !built.ok;
-    if (this.#cancelled) return 'cancelled';
-    if (built.ok) {
-      const { digest, executorMs, cacheHits, commands } = built.value;
-      const ms = this.#host.clock.monotonic() - started;
-      this.#emit({
-        type: 'built',
-        ...of,
-        image: this.#reference(content),
-        digest,
-        executorMs,
-        ms,
-        cacheHits,
-        commands,
-      });
-    }
-    return built;
-  }
-
-  /** Looks at every hint during a build. A hint of newer content stays pending, so that the loop goes on with it. */
-  async #cancelWhenChanged(
-    content: Tagged,
-    generation: number,
-    cancel: AbortController,
-    ended: AbortSignal,
-  ): Promise<void> {
-    let unsynced = false;
-    while (!ended.aborted) {
-      await this.hints.wait(ended);
-      if (ended.aborted) break;
-      const newer = await this.#scan(ended, this.hints.take());
-      if (!newer.ok) {
-        // In the middle of a save: another hint follows, and the end of the build looks in any case.
-        unsynced = true;
-        continue;
-      }
-      if (newer.value.hash === content.hash) {
-        // Nothing that the build reads; it is synced when the build has ended.
-        unsynced ||= !manifestsEqual(newer.value.scan.manifest, content.scan.manifest);
-        continue;
-      }
-      this.hints.add('.');
-      if (this.plan.onChange === 'cancel' && !this.#cancelled) {
-        const { remove, write, link } = diffManifests(content.scan.manifest, newer.value.scan.manifest);
-        const paths = [...write, ...link, ...remove].slice(0, shownPaths);
-        this.#emit({ type: 'build-cancelled', ...this.#of(generation, content), paths });
-        cancel.abort();
-      }
-      return;
-    }
-    if (unsynced) this.hints.add('.');
-  }
-
-  /** A roll-out that failed because the cluster could not be reached, or refused the user, is tried again. */
-  #rollAgain(started: number): void {
-    if (this.#unrolled === undefined) return;
-    const { content, digest } = this.#unrolled;
-    this.#startRoll(content, digest, ++this.#generation, started);
-  }
-
-  #startRoll(
-    content: Tagged,
-    digest: string,
-    generation: number,
-    started: number,
-    signal?: AbortSignal,
-  ): void {
-    this.#roll?.abort.abort();
-    this.#unrolled = undefined;
-    const abort = new AbortController();
-    const stop = signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal]);
-    this.#roll = { abort, ended: this.#rollOut(content, digest, generation, started, stop) };
-  }
-
-  async #rollOut(
-    content: Tagged,
-    digest: string,
-    generation: number,
-    started: number,
-    signal: AbortSignal,
-  ): Promise<Result<void>> {
-    const { plan } = this;
-    const { clock, cluster } = this.#host;
-    let result: Result<void> = ok(undefined);
-    if (plan.deploy !== undefined && cluster !== undefined) {
-      const of = this.#of(generation, content);
-      const { workload, by, timeout } = plan.deploy;
-      const name = `${workload.kind.toLowerCase()}/${workload.name}`;
-      const reference = this.#reference(content);
-      const image = by === 'digest' ? `${reference}@${digest}` : reference;
-      this.#emit({ type: 'roll-started', ...of, workload: name, image });
-      const rollStarted = clock.monotonic();
-      const rolled = await cluster.roll(
-        { workload, image: plan.repository, reference: image, digest, timeout },
-        (message) => this.#emit({ type: 'roll-progress', ...of, workload: name, message }),
-        signal,
-      );
-      if (rolled.ok) {
-        const { changed, pods } = rolled.value;
-        const ms = clock.monotonic() - rollStarted;
-        this.#emit({ type: 'rolled', ...of, workload: name, changed, pods, ms });
-      } else {
-        result = rolled;
-        // A newer roll-out took over: its own events follow.
-        if (signal.aborted) return result;
-        if (failureExits[rolled.failure.code] === exitCodes.runner) this.#unrolled = { content, digest };
-        this.#emit({
-          type: 'step-failed',
-          target: plan.name,
-          generation,
-          step: 'roll',
-          failure: rolled.failure,
-        });
-      }
-    }
-    this.#emit({
-      type: 'settled',
-      target: plan.name,
-      generation,
-      ok: result.ok,
-      ms: clock.monotonic() - started,
-    });
-    return result;
-  }
-
   #wanted(content: Tagged): Wanted {
     const { name, output, image, tag } = this.plan;
     const found = isContentTag(tag) ? content.tag : undefined;
     return { target: name, output, image, tag: found, contentHash: content.hash };
-  }
-
-  #reference(content: Tagged): string {
-    return `${this.plan.repository}:${content.tag}`;
-  }
-
-  #of(generation: number, content: Tagged): { target: string; generation: number; contentHash: string } {
-    return { target: this.plan.name, generation, contentHash: content.hash };
   }
 }
 
@@ -724,14 +498,6 @@ function decidedByContent(cause: Failure): boolean {
     default:
       return failureExits[cause.code] === exitCodes.usage;
   }
-}
-
-function lossFailure({ lost, of, examples }: Loss): Failure {
-  return failure(
-    'root-vanished',
-    `${lost} of ${of} files are gone since the runner last had them: ${examples.join(', ')}, …`,
-    'Nothing was removed in the runner. If they are meant to go, run it again with --force.',
-  );
 }
 
 function interrupted(): Failure {

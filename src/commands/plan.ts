@@ -7,7 +7,7 @@ import { parseReference } from '../image.ts';
 import { type Result, fail, ok } from '../result.ts';
 import type { SessionPlan } from '../session.ts';
 import type { Destination } from '../steps/build.ts';
-import type { TargetPlan } from '../target.ts';
+import type { TargetPlan } from '../steps/plan.ts';
 
 /** However often files change, a build starts after this many milliseconds. */
 const settleCap = 2_000;

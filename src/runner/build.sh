@@ -75,9 +75,9 @@ reset() {
 
 # Daemons that a RUN started have a session of their own and would write into the next image. They are known by their
 # program, which is neither the runner's nor kaniko's, and by having begun after this build, in this container.
-end_daemons() {
+end_daemons() { # $daemons tells whether there were any
   here=$(readlink /proc/self/ns/mnt)
-  n=0
+  n=0 daemons=
   while [ $n -lt 100 ]; do
     found=
     set +f
@@ -88,7 +88,7 @@ end_daemons() {
       case $(readlink "$p/exe") in '' | /busybox/* | /kaniko/*) continue ;; esac
       [ "$(readlink "$p/ns/mnt")" = "$here" ] || continue
       kill -9 "${p#/proc/}" 2>/dev/null
-      found=1
+      found=1 daemons=1
     done
     set -f
     [ -z "$found" ] && return
@@ -117,5 +117,6 @@ exec 5<>"$build/bell"
 echo >&5
 
 end_daemons
-if [ $code -eq 0 ]; then : >/kaniko/.clean; else reset; fi
+# What a daemon wrote after the clean-up is still there.
+if [ $code -eq 0 ] && [ -z "$daemons" ]; then : >/kaniko/.clean; else reset; fi
 purge

@@ -2,8 +2,9 @@
  * Finds what a sandbox is furnished with: the executor, a static busybox, the certificates of authorities.
  * Each is looked for in the same order: configured, cached, pulled from the kaniko image, made on this machine.
  */
-import { access, constants, mkdir, stat } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemClock } from '../../clock.ts';
 import type { Tool, ToolSource } from '../../event.ts';
 import { type Failure, type Result, fail, ok } from '../../result.ts';
 
@@ -112,9 +113,22 @@ async function prepare(cache: string): Promise<string | undefined> {
   try {
     await mkdir(cache, { recursive: true });
     await access(cache, constants.W_OK);
+    await sweep(cache);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Milliseconds after which a directory of somebody who makes a tool belongs to one that was killed. */
+const abandoned = 24 * 3_600_000;
+
+async function sweep(cache: string): Promise<void> {
+  for (const name of await readdir(cache)) {
+    if (!name.startsWith('.')) continue;
+    const path = join(cache, name);
+    const { mtimeMs } = await stat(path);
+    if (systemClock.now() - mtimeMs > abandoned) await rm(path, { recursive: true, force: true });
   }
 }
 

@@ -177,6 +177,39 @@ test('a patch whose answer was lost counts as a change', async () => {
   assert.ok(result.ok && result.value.changed, JSON.stringify(result));
 });
 
+test('an outage before and during the patch is waited out; what was there already is no change', async () => {
+  for (const [before, changed] of [
+    [`${image}:v1`, true],
+    [reference, false],
+  ] as const) {
+    const moltbook = new Moltbook();
+    moltbook.image = before;
+    let cut = 0;
+    moltbook.fault = (_incoming, response) => {
+      // More than the repetitions of one call.
+      cut += 1;
+      if (cut > 4) return false;
+      response.socket?.destroy();
+      return true;
+    };
+    const progress: string[] = [];
+    const result = await roll(moltbook, {}, (message) => progress.push(message));
+    assert.ok(result.ok, JSON.stringify(result));
+    assert.equal(result.value.changed, changed);
+    assert.equal(progress.filter((message) => message.includes('cut')).length, 1, 'told once');
+  }
+});
+
+test('an outage that outlasts the timeout is the failure', async () => {
+  const moltbook = new Moltbook();
+  moltbook.fault = (_incoming, response) => {
+    response.socket?.destroy();
+    return true;
+  };
+  const result = await roll(moltbook, { timeout: 1500 });
+  assert.ok(!result.ok && result.failure.code === 'cluster-unreachable', JSON.stringify(result));
+});
+
 test('a patch that the cluster refuses is a failed roll-out', async () => {
   const moltbook = new Moltbook();
   moltbook.fault = (incoming, response) => {
