@@ -82,7 +82,7 @@ export function progressText(line: LogLine): string | undefined {
     [/^Taking snapshot of full/, () => 'taking a snapshot'],
     [/^Pushing layer .* to cache now/, () => 'pushing a layer to the cache'],
     [/^Pushing image to (?!.*\/cache:)(.*)/, (match) => `pushing ${match[1]}`],
-    [/^Error uploading layer to cache: (.*)/, (match) => `the layer cache refused a layer: ${match[1]}`],
+    [/^Error uploading layer to cache: (?!.*open : no such file)(.*)/, (match) => `the layer cache refused a layer: ${match[1]}`],
   ];
   for (const [pattern, text] of known) {
     const match = pattern.exec(message);

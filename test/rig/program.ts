@@ -14,6 +14,8 @@ type EventOf<T extends Event['type']> = Extract<Event, { type: T }>;
 export interface ProgramOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Starts the program in some other way than with this Node, and in the end becomes it. */
+  readonly command?: readonly string[];
 }
 
 export interface Finished {
@@ -37,7 +39,8 @@ export class Program {
   #ended = false;
 
   constructor(argv: readonly string[], options: ProgramOptions) {
-    const child = spawn(process.execPath, [bin, ...argv], {
+    const [command = '', ...before] = options.command ?? [process.execPath, bin];
+    const child = spawn(command, [...before, ...argv], {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
