@@ -189,7 +189,9 @@ function syncing(
     files,
     sync: async () => {
       const scan = must(await files.scan(source, never));
-      must(await mirror.sync(files, project.root, scan.manifest, () => {}, never));
+      must(
+        await mirror.sync(files, project.root, scan.manifest, { onStart: () => {}, onSent: () => {} }, never),
+      );
     },
   };
 }

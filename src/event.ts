@@ -9,6 +9,8 @@ export type Event = SessionEvent | RunnerEvent | TargetEvent;
 export type SessionEvent =
   | { readonly type: 'session-started'; readonly config: string; readonly targets: readonly string[] }
   | { readonly type: 'watching'; readonly targets: readonly string[] }
+  /** Something to know, in one line. */
+  | { readonly type: 'notice'; readonly message: string }
   /** The configuration was changed: the session goes on with the new one. */
   | { readonly type: 'config-changed'; readonly config: string }
   /** The configuration was changed to something that is not valid: the session goes on with the old one. */
@@ -61,6 +63,8 @@ export type TargetEvent =
       readonly remove: number;
       readonly bytes: number;
     })
+  /** Of a large transfer, about once a second. */
+  | (OfContent & { readonly type: 'sync-progress'; readonly sent: number; readonly bytes: number })
   | (OfContent & {
       readonly type: 'synced';
       readonly written: number;

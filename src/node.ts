@@ -47,7 +47,7 @@ function assemble(request: HostRequest, runner: Runner, cluster: Cluster | undef
   return {
     clock: systemClock,
     files: createFiles({ indexDirectory: join(request.root, '.kaniko-dev/index') }),
-    watcher: createWatcher(),
+    watcher: createWatcher({ onNotice: (message) => request.emit({ type: 'notice', message }) }),
     runner,
     registry: makeRegistry({
       ...registryOptions(request),

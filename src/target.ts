@@ -22,7 +22,7 @@ import type { Built } from './steps/build.ts';
 import { ContentReader } from './steps/content.ts';
 import { type Wanted, findBuilt } from './steps/find.ts';
 import { LossGuard, lossFailure } from './steps/lossguard.ts';
-import { Mirror } from './steps/mirror.ts';
+import { Mirror, type SyncObserver } from './steps/mirror.ts';
 import { type Tagged, type TargetPlan, eventOf, referenceOf, shownPaths } from './steps/plan.ts';
 import { RollOut } from './steps/rollout.ts';
 import { watchedBuild } from './steps/watchedbuild.ts';
@@ -31,6 +31,8 @@ import { watchedBuild } from './steps/watchedbuild.ts';
 const maxAttempts = 5;
 /** Milliseconds between attempts to reach a lost runner, and between further attempts with one that keeps going away. */
 const reconnectPause = 1_000;
+/** Milliseconds between words about a transfer. */
+const progressInterval = 1_000;
 /** Milliseconds between looks at a git command that is at work. */
 const gitPause = 100;
 /** Milliseconds between looks at everything, whatever was hinted. */
@@ -343,7 +345,7 @@ export class Target {
       this.#host.files,
       this.plan.source.root,
       content.scan.manifest,
-      (write, remove, bytes) => this.#emit({ type: 'sync-started', ...of, write, remove, bytes }),
+      this.#observe(of),
       signal,
     );
     if (!synced.ok) return synced;
@@ -363,6 +365,26 @@ export class Target {
       });
     }
     return ok(paths);
+  }
+
+  /** Tells of the beginning of a transfer, and of its progress when it takes long. */
+  #observe(of: ReturnType<typeof eventOf>): SyncObserver {
+    const { clock } = this.#host;
+    let told = clock.monotonic();
+    let total = 0;
+    let sent = 0;
+    return {
+      onStart: (write, remove, bytes) => {
+        total = bytes;
+        this.#emit({ type: 'sync-started', ...of, write, remove, bytes });
+      },
+      onSent: (bytes) => {
+        sent = Math.min(total, sent + bytes);
+        if (clock.monotonic() - told < progressInterval) return;
+        told = clock.monotonic();
+        this.#emit({ type: 'sync-progress', ...of, sent, bytes: total });
+      },
+    };
   }
 
   /** Waits for quiet; true when another hint came, so that the files must be looked at again. */

@@ -5,9 +5,9 @@
  * Archives are written by tar-stream, the writer below tar-fs: tar-fs opens a stream for every file, which for the
  * many small files of a context takes three times as long as reading and packing them.
  */
-import { lstat, lstatSync, type Stats } from 'node:fs';
+import { lstat, lstatSync, realpathSync, type Stats } from 'node:fs';
 import { once } from 'node:events';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { pack as tarPack, type Pack } from 'tar-stream';
 import type { Entry, Manifest } from '../host.ts';
 import { linkFitsTar } from './manifest.ts';
@@ -33,7 +33,7 @@ export async function* pack(
   let broken: Error | undefined;
   // Told to whoever reads, below: the stream may end before anybody listens.
   archive.on('error', () => {});
-  const packer = new Packer(resolve(root), archive);
+  const packer = new Packer(realpathSync(root), archive);
   const filling = packer.fill(named).catch((error: unknown) => {
     broken = asError(error);
     archive.destroy();
@@ -100,6 +100,9 @@ class Packer {
   async #addFile(place: string, header: Header, size: number): Promise<void> {
     const handle = valueOf(await this.#system.open(place, { follow: false }));
     try {
+      // A directory on the way may have become a link out of the context: what lies there is nobody's to send.
+      const real = handle.place();
+      if (real !== undefined && real !== place) throw new Error('it was moved while it was read');
       if (size <= chunkSize) {
         const content = valueOf(await handle.fill(Buffer.allocUnsafe(size + 1)));
         if (content.length !== size) throw new Error('its size changed');

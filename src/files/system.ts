@@ -155,6 +155,18 @@ export class Handle {
     );
   }
 
+  /**
+   * Where the open file really lies, symbolic links on the way followed; undefined where the system does not tell
+   * (it does on Linux).
+   */
+  place(): string | undefined {
+    try {
+      return fs.readlinkSync(`/proc/self/fd/${this.#descriptor}`);
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Reads on from the current position; fewer bytes than asked for do not mean the end, none do. */
   read(into: Buffer): Promise<{ readonly count: number } | SystemError> {
     return this.#system.call(

@@ -34,6 +34,8 @@ const keywords =
 /** As the Dockerfile has them; kaniko's own `Cmd: ONBUILD` is none. */
 const instructionPattern = new RegExp(`^(?:${keywords}|${keywords.toLowerCase()})\\s`);
 
+const hidden = new RegExp(`^(?:ONBUILD )?ARG ${namesArgument}=`);
+
 /** Kaniko's last words, printed plainly; the unfinished line of a command may stand before them. */
 const lastWords = /error (?:building image|pushing image|checking push permissions)\b/;
 
@@ -82,7 +84,10 @@ export function progressText(line: LogLine): string | undefined {
     [/^Taking snapshot of full/, () => 'taking a snapshot'],
     [/^Pushing layer .* to cache now/, () => 'pushing a layer to the cache'],
     [/^Pushing image to (?!.*\/cache:)(.*)/, (match) => `pushing ${match[1]}`],
-    [/^Error uploading layer to cache: (?!.*open : no such file)(.*)/, (match) => `the layer cache refused a layer: ${match[1]}`],
+    [
+      /^Error uploading layer to cache: (?!.*open : no such file)(.*)/,
+      (match) => `the layer cache refused a layer: ${match[1]}`,
+    ],
   ];
   for (const [pattern, text] of known) {
     const match = pattern.exec(message);
@@ -96,7 +101,7 @@ function shorten(text: string): string {
 }
 
 function isInstruction(message: string): boolean {
-  return instructionPattern.test(message) && !message.startsWith(`ARG ${namesArgument}=`);
+  return instructionPattern.test(message) && !hidden.test(message);
 }
 
 function keep(lines: readonly string[], line: string, count: number): readonly string[] {

@@ -43,6 +43,8 @@ function linesOf(event: Event, verbose: boolean): readonly Line[] {
   switch (event.type) {
     case 'session-started':
       return [line('', `${event.config}: ${event.targets.join(', ')}`, 'dim')];
+    case 'notice':
+      return [line('', event.message, 'warn')];
     case 'config-changed':
       return [line('', `${event.config} changed: starting over with it`, 'plain')];
     case 'config-rejected':
@@ -82,6 +84,8 @@ function linesOf(event: Event, verbose: boolean): readonly Line[] {
             ),
           ]
         : [];
+    case 'sync-progress':
+      return [line(event.target, `| sent ${formatBytes(event.sent)} of ${formatBytes(event.bytes)}`, 'dim')];
     case 'synced':
       return [line(event.target, syncedText(event), 'plain')];
     case 'verified':

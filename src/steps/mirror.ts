@@ -18,6 +18,13 @@ export interface Synced {
   readonly bytes: number;
 }
 
+export interface SyncObserver {
+  /** Entries to write, entries to remove, file bytes to send. */
+  readonly onStart: (write: number, remove: number, bytes: number) => void;
+  /** Bytes that went out since the last call; a little more than the files hold. */
+  readonly onSent: (bytes: number) => void;
+}
+
 export class Mirror {
   readonly target: string;
   readonly #connection: RunnerConnection;
@@ -81,7 +88,7 @@ export class Mirror {
     files: Files,
     root: string,
     manifest: Manifest,
-    onStart: (write: number, remove: number, bytes: number) => void,
+    observer: SyncObserver,
     signal: AbortSignal,
   ): Promise<Result<Synced>> {
     if (this.#known === undefined) {
@@ -100,7 +107,7 @@ export class Mirror {
       this.#manifest = manifest;
       return ok({ written, removed: [], bytes });
     }
-    onStart(written.length, change.remove.length, bytes);
+    observer.onStart(written.length, change.remove.length, bytes);
 
     // Until acknowledged, nothing is known about these paths.
     this.#manifest = undefined;
@@ -110,7 +117,7 @@ export class Mirror {
       this.target,
       change,
       manifest,
-      (paths) => files.pack(root, manifest, paths),
+      (paths) => counted(files.pack(root, manifest, paths), observer.onSent),
       (acknowledged) => {
         for (const [path, { remote, content }] of acknowledged) {
           const entry = fromRemote(remote, content);
@@ -162,6 +169,16 @@ export class Mirror {
     if (!manifestsEqual(this.#manifest ?? entriesOf(this.#known), manifest)) return false;
     this.#manifest = manifest;
     return true;
+  }
+}
+
+async function* counted(
+  pieces: AsyncIterable<Uint8Array>,
+  onSent: (bytes: number) => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const piece of pieces) {
+    yield piece;
+    onSent(piece.length);
   }
 }
 

@@ -109,7 +109,13 @@ async function oneRun(
           continue;
         }
         const before = snapshot(root);
-        const syncing = mirror.sync(files, root, scanned.value.manifest, () => {}, never);
+        const syncing = mirror.sync(
+          files,
+          root,
+          scanned.value.manifest,
+          { onStart: () => {}, onSent: () => {} },
+          never,
+        );
         if (meanwhile) edit(root, below);
         const synced = await syncing;
         if (!meanwhile) assert.deepEqual(snapshot(root), before, 'nothing is written on this side');

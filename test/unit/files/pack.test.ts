@@ -180,6 +180,21 @@ suite('pack refuses', () => {
     }
   });
 
+  test('a file behind a directory that became a link out of the context', async (t) => {
+    const place = Place.for(t);
+    const outside = Place.for(t);
+    place.write('dir/file', 'inside');
+    outside.write('file', 'SECRET');
+    const manifest = await manifestOf(place);
+    fs.rmSync(place.path('dir'), { recursive: true });
+    fs.symlinkSync(outside.root, place.path('dir'));
+    const sent: Buffer[] = [];
+    await assert.rejects(async () => {
+      for await (const piece of pack(place.root, manifest, ['dir/file'])) sent.push(Buffer.from(piece));
+    }, /cannot pack dir\/file: it was moved/);
+    assert.ok(!Buffer.concat(sent).includes('SECRET'));
+  });
+
   test('what the manifest does not hold', async (t) => {
     await assert.rejects(bytesOf(pack(Place.for(t).root, new Map(), ['a'])), {
       message: /not in the manifest/,
