@@ -26,6 +26,8 @@ export class ReconnectingRunner implements Runner {
   readonly #emit: (event: Event) => void;
   #current: OwnedConnection | undefined;
   #opening: Promise<Result<RunnerConnection>> | undefined;
+  /** The last reason that was told. */
+  #told: string | undefined;
   #ended = false;
 
   /** `open` makes one attempt, bounded in time, and may wait for a pod to become ready. */
@@ -53,7 +55,16 @@ export class ReconnectingRunner implements Runner {
     const started = this.#clock.monotonic();
     this.#emit({ type: 'runner-connecting', runner: this.#name });
     const opened = await this.#open(signal);
-    if (!opened.ok) return opened;
+    if (!opened.ok) {
+      // The first failure is the session's to tell; later ones are waited out, but not in silence.
+      const reason = opened.failure.message;
+      if (this.#current !== undefined && reason !== this.#told && !signal.aborted) {
+        this.#told = reason;
+        this.#emit({ type: 'runner-waiting', runner: this.#name, reason });
+      }
+      return opened;
+    }
+    this.#told = undefined;
     const connection = opened.value;
     if (this.#ended) {
       await connection.close();

@@ -8,6 +8,7 @@ import { explainFailure } from '../kaniko/failure.ts';
 import { LineSplitter, type LogLine, parseLogLine, shortenLine } from '../kaniko/log.ts';
 import { type Progress, foldProgress, noProgress, progressText } from '../kaniko/progress.ts';
 import { redact } from '../kaniko/redact.ts';
+import { unsupported } from '../kaniko/unsupported.ts';
 import { type Result, fail, ok } from '../result.ts';
 
 export interface BuildInput {
@@ -62,6 +63,8 @@ export async function build(
   signal: AbortSignal,
 ): Promise<Result<Built>> {
   const { connection, target, options } = input;
+  const refused = unsupported(input.dockerfile, connection.identity.executorVersion);
+  if (refused !== undefined) return { ok: false, failure: refused };
   const name = `dockerfile/${target}/Dockerfile`;
   const keyed = keyDockerfile(input.dockerfile, input.manifest);
   const put = await Promise.all([
