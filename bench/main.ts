@@ -1,4 +1,5 @@
 /** `npm run bench [name…]`: every benchmark, or the named ones; each prints a table. */
+import { largeBench } from './large.ts';
 import { localEdit } from './local-edit.ts';
 import type { Print, Row } from './row.ts';
 import { scanBench } from './scan.ts';
@@ -6,6 +7,7 @@ import { syncBench } from './sync.ts';
 
 const benchmarks: Readonly<Record<string, (print: Print) => Promise<void>>> = {
   scan: scanBench,
+  large: largeBench,
   sync: syncBench,
   'local-edit': localEdit,
 };
@@ -23,6 +25,8 @@ if (unknown.length > 0) {
     await run((row) => rows.push(row));
     show(name, rows);
   }
+  // Handles of third-party clients must not keep the process.
+  process.exit();
 }
 
 function show(name: string, rows: readonly Row[]): void {

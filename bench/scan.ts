@@ -10,8 +10,8 @@ import { diffManifests, hashManifest } from '../src/files/manifest.ts';
 import { createFiles } from '../src/files/scan.ts';
 import { createWatcher } from '../src/files/watch.ts';
 import type { Files, Scan } from '../src/host.ts';
-
-export type Print = (row: { what: string; value: string; reference?: string }) => void;
+import { keepSmall } from '../src/memory.ts';
+import type { Print } from './row.ts';
 
 const never = new AbortController().signal;
 const directories = 1_000;
@@ -50,7 +50,7 @@ export async function scanBench(print: Print): Promise<void> {
     print({ what: what('whole scan, nothing changed'), value: milliseconds(all.warm) });
     print({ what: what('scan after one edit'), value: edit('scan'), reference: '15 ms' });
     print({ what: what('hash and difference after one edit'), value: edit('compare'), reference: '10 ms' });
-    print({ what: what('memory of the process, watching'), value: megabytes(all.rss) });
+    print({ what: what('memory of the process, watching'), value: megabytes(all.rss), wanted: '≤ 350 MB' });
 
     const alone = await measure(small, base);
     const beside = await measure(besides, base);
@@ -102,6 +102,7 @@ async function child(root: string, base: string): Promise<Measured> {
   const source = { root, dockerfile };
   const files = createFiles({ indexDirectory: join(base, 'index') });
   const watching = new AbortController();
+  keepSmall();
   await createWatcher().watch(source, { ignore: [], polling: false }, () => undefined, watching.signal);
 
   const cold = await timed(() => scanned(files, source));

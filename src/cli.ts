@@ -8,6 +8,7 @@ import type { SessionInput } from './commands/session.ts';
 import { sync } from './commands/sync.ts';
 import { watch } from './commands/watch.ts';
 import type { Emit } from './event.ts';
+import { keepSmall } from './memory.ts';
 import { createHost } from './node.ts';
 import { jsonReporter } from './report/jsonl.ts';
 import { listenForKeys } from './report/keys.ts';
@@ -42,6 +43,7 @@ Exit codes:
 With several failures the first in target order decides.`;
 
 export async function main(): Promise<void> {
+  keepSmall();
   const interrupt = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
@@ -106,7 +108,11 @@ ${exitCodeHelp}`,
             },
             archive: options.tar,
             force: options.force === true,
-            system: { platform: process.platform, root: process.getuid?.() === 0 },
+            system: {
+              platform: process.platform,
+              architecture: process.arch,
+              root: process.getuid?.() === 0,
+            },
             targets: [...targets, ...options.target],
             holder: `${userName()}@${hostname()}`,
             emit: reporter(options),

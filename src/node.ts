@@ -75,8 +75,9 @@ function makeLocalRunner(request: HostRequest, options: ResolvedLocalRunner): Ru
   });
 }
 
-function registryOptions({ config, certificates }: HostRequest): RegistryOptions {
-  return { insecure: config.registry.insecure, certificates };
+function registryOptions({ config, certificates, system }: HostRequest): RegistryOptions {
+  const architecture = system.architecture === 'x64' ? 'amd64' : system.architecture;
+  return { insecure: config.registry.insecure, certificates, architecture };
 }
 
 function imagesOf({ root }: HostRequest): string {

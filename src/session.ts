@@ -88,14 +88,17 @@ async function begin(
   signal: AbortSignal,
 ): Promise<Result<Target[]>> {
   emit({ type: 'session-started', config: plan.config, targets: plan.targets.map(({ name }) => name) });
+  const slot = new Slot();
+  const targets = plan.targets.map((target) => new Target(host, target, slot, emit));
+  if (plan.force) for (const target of targets) target.force();
+  // Reading files needs no runner: when it is there, they are read.
+  const looking = targets.map(async (target) => target.lookAhead(signal));
   const connected = await host.runner.connect(signal);
+  await Promise.all(looking);
   if (!connected.ok) {
     if (!signal.aborted) emit({ type: 'session-failed', failure: connected.failure });
     return connected;
   }
-  const slot = new Slot();
-  const targets = plan.targets.map((target) => new Target(host, target, slot, emit));
-  if (plan.force) for (const target of targets) target.force();
   return ok(targets);
 }
 

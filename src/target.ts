@@ -71,6 +71,11 @@ export class Target {
     this.#roll = new RollOut(host, plan, emit);
   }
 
+  /** Reads the context while the runner is being connected; what it finds is remembered by the files. */
+  async lookAhead(signal: AbortSignal): Promise<void> {
+    await this.#scan(signal);
+  }
+
   /** Builds the content of now, even if there is an image of it. */
   rebuild(): void {
     this.#done = undefined;

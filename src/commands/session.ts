@@ -30,6 +30,8 @@ export interface HostRequest {
 /** The machine and the user. */
 export interface System {
   readonly platform: NodeJS.Platform;
+  /** As Node names it: `x64`, `arm64`. */
+  readonly architecture: NodeJS.Architecture;
   readonly root: boolean;
 }
 

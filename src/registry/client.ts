@@ -14,7 +14,7 @@ export type { RegistryOptions } from './session.ts';
 export type { Descriptor, ImageManifest } from './manifest.ts';
 
 export interface RegistryClient extends Registry {
-  /** The image manifest behind a tag or digest; of an index, the one for linux/amd64, else its first image. */
+  /** The image manifest behind a tag or digest; of an index, the one for this architecture, else its first image. */
   manifest(image: ImageReference, reference: string, signal: AbortSignal): Promise<Result<ResolvedManifest>>;
   /** A blob of at most 16 MiB in memory: configs. */
   blob(image: ImageReference, digest: string, signal: AbortSignal): Promise<Result<Buffer>>;
@@ -108,7 +108,7 @@ export function makeRegistry(options: RegistryOptions): RegistryClient {
     if (!parsed.ok) return parsed;
     if (parsed.value.kind === 'image')
       return ok({ digest: sha256(raw.value), manifest: parsed.value, raw: raw.value });
-    const chosen = selectPlatform(parsed.value);
+    const chosen = selectPlatform(parsed.value, options.architecture ?? 'amd64');
     if (chosen === undefined) {
       return {
         ok: false,

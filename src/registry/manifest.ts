@@ -44,11 +44,12 @@ export function parseManifest(raw: Uint8Array, registry: string): Result<ImageMa
   return bad(registry, 'a manifest has no config or no layers (schema 1 is not supported)');
 }
 
-/** linux/amd64, else the first that is an image; attestations have the platform `unknown/unknown`. */
-export function selectPlatform(index: ImageIndex): Descriptor | undefined {
+/** The one for Linux on the architecture, else the first that is an image; attestations are for `unknown/unknown`. */
+export function selectPlatform(index: ImageIndex, architecture: string): Descriptor | undefined {
   const images = index.manifests.filter((one) => one.platform?.os !== 'unknown');
   return (
-    images.find((one) => one.platform?.os === 'linux' && one.platform.architecture === 'amd64') ?? images[0]
+    images.find((one) => one.platform?.os === 'linux' && one.platform.architecture === architecture) ??
+    images[0]
   );
 }
 

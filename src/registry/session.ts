@@ -23,6 +23,8 @@ export interface RegistryOptions {
   /** PEM text by `host[:port]`, trusted besides the well-known authorities. A host named here is spoken to over TLS. */
   readonly certificates?: Readonly<Record<string, string>>;
   readonly credentials?: CredentialsProvider;
+  /** Which image of an index is meant, as Go names architectures (`amd64`). */
+  readonly architecture?: string;
   /** Milliseconds: until connected (5000), until all is answered (15000; a streamed blob: between two parts), before the first retry (250). */
   readonly timeouts?: { readonly connect?: number; readonly answer?: number; readonly retry?: number };
 }
