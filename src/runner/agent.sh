@@ -151,11 +151,25 @@ finish() {
 }
 
 contents() { # TARGET FILES_BYTES LINKS_BYTES
-  take "$2" "$tmp/files"
-  take "$3" "$tmp/links"
-  enter "$1" || { refuse "cannot open $1"; return; }
-  hashes "$tmp"
-  answer "$tmp/hashes" "$tmp/targets"
+  turn=$((1 - turn)) d=$tmp/$turn
+  take "$2" "$d/files"
+  take "$3" "$d/links"
+  if ! enter "$1"; then
+    finish
+    refuse "cannot open $1"
+  elif [ -z "$reading" ]; then
+    (
+      trap - EXIT
+      hashes "$d"
+      answer "$d/hashes" "$d/targets"
+    ) &
+    reading=$!
+  else
+    # Two at once: there is more than one processor.
+    hashes "$d"
+    finish
+    answer "$d/hashes" "$d/targets"
+  fi
 }
 
 # The archive comes in pieces, each announced by its size, so that its length need not be known beforehand.
@@ -369,7 +383,7 @@ docker_config() {
 echo "agent 1"
 while IFS= read -t $idle -r line; do
   set -- $line
-  [ "$1" = apply ] || finish
+  case $1 in apply | contents) ;; *) finish ;; esac
   case $1 in
   ping) echo ok ;;
   hello) shift; hello "$@" ;;

@@ -26,6 +26,9 @@ const buildProgram = readFileSync(new URL('./build.sh', import.meta.url));
 /** Pieces of an archive are gathered to about this many bytes: each costs the agent one process. */
 const pieceBytes = 1 << 20;
 
+/** From so many files on, reading them is shared between two processes. */
+const manyFiles = 500;
+
 /** The executor's argv travels through xargs, which must not split it. */
 const maxArgvBytes = 24_000;
 
@@ -110,6 +113,25 @@ class Connection implements OwnedConnection {
   }
 
   async read(
+    target: string,
+    files: readonly string[],
+    links: readonly string[],
+  ): Promise<Result<ReadonlyMap<string, string>>> {
+    // The agent works on two questions at once.
+    const half = files.length < manyFiles ? files.length : Math.ceil(files.length / 2);
+    const parts = await Promise.all([
+      this.#readSome(target, files.slice(0, half), links),
+      ...(half < files.length ? [this.#readSome(target, files.slice(half), [])] : []),
+    ]);
+    const contents = new Map<string, string>();
+    for (const part of parts) {
+      if (!part.ok) return part;
+      for (const [path, content] of part.value) contents.set(path, content);
+    }
+    return ok(contents);
+  }
+
+  async #readSome(
     target: string,
     files: readonly string[],
     links: readonly string[],
