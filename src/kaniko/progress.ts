@@ -71,13 +71,15 @@ export function foldProgress(progress: Progress, line: LogLine): Progress {
   return progress;
 }
 
+const cachedPrefix = 'cached  ';
+
 /** One line for people, undefined for what they need not see. */
 export function progressText(line: LogLine): string | undefined {
   if (line.type === 'output') return undefined;
   const { message } = line;
   if (isInstruction(message)) return shorten(message);
   const known: readonly [RegExp, (match: RegExpExecArray) => string][] = [
-    [/^Using caching version of cmd: (.*)/, (match) => `cached  ${match[1]}`],
+    [/^Using caching version of cmd: (.*)/, (match) => `${cachedPrefix}${match[1]}`],
     [/^No cached layer found for cmd (.*)/, (match) => `not cached  ${match[1]}`],
     [/^Unpacking rootfs/, () => 'unpacking the base image'],
     [/^Retrieving image ([^ ]+) from/, (match) => `fetching ${match[1]}`],
@@ -106,4 +108,15 @@ function isInstruction(message: string): boolean {
 
 function keep(lines: readonly string[], line: string, count: number): readonly string[] {
   return [...lines, line].slice(-count);
+}
+
+/** Says once of an instruction that its layer was cached; kaniko names it again when it puts the layer in place. */
+export class ProgressTeller {
+  readonly #cached = new Set<string>();
+
+  tell(line: LogLine): string | undefined {
+    const text = progressText(line);
+    if (text?.startsWith(cachedPrefix) === true) this.#cached.add(text.slice(cachedPrefix.length));
+    return text !== undefined && this.#cached.delete(text) ? undefined : text;
+  }
 }

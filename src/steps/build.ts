@@ -6,7 +6,7 @@ import { keyDockerfile } from '../kaniko/cachekey.ts';
 import { contentLabel } from '../kaniko/content.ts';
 import { explainFailure } from '../kaniko/failure.ts';
 import { LineSplitter, type LogLine, parseLogLine, shortenLine } from '../kaniko/log.ts';
-import { type Progress, foldProgress, noProgress, progressText } from '../kaniko/progress.ts';
+import { type Progress, ProgressTeller, foldProgress, noProgress } from '../kaniko/progress.ts';
 import { redact } from '../kaniko/redact.ts';
 import { unsupported } from '../kaniko/unsupported.ts';
 import { type Result, fail, ok } from '../result.ts';
@@ -166,9 +166,10 @@ async function follow(
   const { connection } = input;
   const lines = new LineSplitter();
   let progress = noProgress;
+  const teller = new ProgressTeller();
   const takeOne = (line: LogLine): void => {
     progress = foldProgress(progress, line);
-    const text = progressText(line);
+    const text = teller.tell(line);
     if (text !== undefined) observer.onProgress(redact([text])[0] ?? '');
     const [shown = ''] = redact([line.type === 'kaniko' ? line.message : line.text]);
     observer.onLine(shortenLine(shown));

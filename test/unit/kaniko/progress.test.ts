@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LogLine } from '../../../src/kaniko/log.ts';
-import { progressText } from '../../../src/kaniko/progress.ts';
+import { ProgressTeller, progressText } from '../../../src/kaniko/progress.ts';
 import { progressOf } from './replay.ts';
 
 const kaniko = (message: string, level = 'info'): LogLine => ({ type: 'kaniko', level, message });
@@ -78,4 +78,12 @@ describe('the progress for people', () => {
   test('is shortened', () => {
     assert.equal(progressText(kaniko(`RUN ${'a'.repeat(9_000)}`))?.length, 301);
   });
+});
+
+test('a cached instruction is told once, one that runs after it as it runs', () => {
+  const teller = new ProgressTeller();
+  const told = ['Using caching version of cmd: RUN a', 'RUN a', 'RUN b', 'RUN a'].map((message) =>
+    teller.tell(kaniko(message)),
+  );
+  assert.deepEqual(told, ['cached  RUN a', undefined, 'RUN b', 'RUN a']);
 });
