@@ -6,7 +6,6 @@ import type {
   BuildStart,
   Change,
   Clock,
-  Copy,
   Holder,
   Manifest,
   RemoteEntry,
@@ -16,15 +15,11 @@ import type {
 import { type Failure, type Result, fail, failure, ok } from '../result.ts';
 import { Agent, type FollowerFrame } from './agent.ts';
 import type { Channel } from './channel.ts';
-import { chunkChange, copyChunks, parentsOf } from './chunk.ts';
-import { type SingleFile, onlyFile, singleEntry } from './single.ts';
 import type { OwnedConnection } from './reconnecting.ts';
 import { fromPaths, parseHashes, parseNames, parseStats, toPaths } from './listing.ts';
+import { Transfer } from './transfer.ts';
 
 const buildProgram = readFileSync(new URL('./build.sh', import.meta.url));
-
-/** Pieces of an archive are gathered to about this many bytes: each costs the agent one process. */
-const pieceBytes = 1 << 20;
 
 /** From so many files on, reading them is shared between two processes. */
 const manyFiles = 500;
@@ -159,144 +154,7 @@ class Connection implements OwnedConnection {
     acknowledged: (written: ReadonlyMap<string, Written>, removed: readonly string[]) => void,
     signal: AbortSignal,
   ): Promise<Result<void>> {
-    const copies = copyChunks(change.copy ?? []);
-    for (const { base, chunk } of copies) {
-      const staged = await this.#stageCopies(target, base, chunk);
-      if (!staged.ok) return staged;
-    }
-    // Two chunks under way hide the round trip; the agent answers in order.
-    let before: Promise<Result<void>> = Promise.resolve(ok(undefined));
-    for (const chunk of chunkChange(change, manifest)) {
-      if (signal.aborted) break;
-      const current = this.#applyChunk(target, chunk, manifest, pack, acknowledged);
-      const previous = await before;
-      before = current;
-      if (!previous.ok) {
-        await current;
-        return previous;
-      }
-    }
-    const last = await before;
-    if (!last.ok || signal.aborted) return last;
-    for (const { base, chunk } of copies) {
-      const placed = await this.#placeCopies(target, base, chunk, manifest, acknowledged);
-      if (!placed.ok) return placed;
-    }
-    return last;
-  }
-
-  async #stageCopies(target: string, base: number, copies: readonly Copy[]): Promise<Result<void>> {
-    const sources = toPaths(copies.map(({ from }) => from));
-    const answer = await this.#agent.ask(`stage ${target} ${base} ${sources.length}`, [sources]);
-    return answer.ok ? ok(undefined) : { ok: false, failure: explainApply(answer.failure, target) };
-  }
-
-  async #placeCopies(
-    target: string,
-    base: number,
-    copies: readonly Copy[],
-    manifest: Manifest,
-    acknowledged: (written: ReadonlyMap<string, Written>, removed: readonly string[]) => void,
-  ): Promise<Result<void>> {
-    const files = copies.map(({ to }) => to);
-    const executables = files.filter((path) => {
-      const entry = manifest.get(path);
-      return entry?.kind === 'file' && entry.mode === 0o755;
-    });
-    const payloads = [toPaths(files), toPaths(executables), toPaths(parentsOf([], files))];
-    const sizes = payloads.map((payload) => payload.length).join(' ');
-    const answer = await this.#agent.ask(`place ${target} ${base} ${sizes}`, payloads);
-    if (!answer.ok) return { ok: false, failure: explainApply(answer.failure, target) };
-    acknowledged(readBack(answer.value, files, [], []), []);
-    return ok(undefined);
-  }
-
-  async #applyChunk(
-    target: string,
-    chunk: Change,
-    manifest: Manifest,
-    pack: (paths: readonly string[]) => AsyncIterable<Uint8Array>,
-    acknowledged: (written: ReadonlyMap<string, Written>, removed: readonly string[]) => void,
-  ): Promise<Result<void>> {
-    const single = onlyFile(chunk, manifest);
-    if (single !== undefined) return this.#save(target, single, chunk, pack, acknowledged);
-    const all = [...chunk.write, ...chunk.link];
-    const files = all.filter((path) => manifest.get(path)?.kind === 'file');
-    const dirs = all.filter((path) => manifest.get(path)?.kind === 'dir');
-    const links = all.filter((path) => manifest.get(path)?.kind === 'link');
-    const long = chunk.link.flatMap((path) => {
-      const entry = manifest.get(path);
-      return entry?.kind === 'link' ? [entry.target, `./${path}`] : [];
-    });
-    const payloads = [
-      toPaths(parentsOf(chunk.remove, all)),
-      toPaths(chunk.remove),
-      toPaths(files),
-      toPaths(dirs),
-      toPaths(links),
-      Buffer.from(long.map((item) => `${item}\0`).join('')),
-    ];
-    let broken: unknown;
-    const answer = await this.#agent.ask(
-      `apply ${target} ${payloads.map((payload) => payload.length).join(' ')}`,
-      payloads,
-      async (write) => {
-        let gathered: Uint8Array[] = [];
-        let size = 0;
-        let sending: Promise<void> = Promise.resolve();
-        // The next piece is read while this one is on its way.
-        const flush = async (end: string): Promise<void> => {
-          const head = size > 0 ? [Buffer.from(`${size}\n`), ...gathered] : [];
-          gathered = [];
-          size = 0;
-          await sending;
-          sending = write(Buffer.concat([...head, Buffer.from(end)]));
-        };
-        try {
-          for await (const piece of chunk.write.length > 0 ? pack(chunk.write) : []) {
-            gathered.push(piece);
-            size += piece.length;
-            if (size >= pieceBytes) await flush('');
-          }
-        } catch (error) {
-          // A file moved under the reader: the archive ends here, tar notices, and the caller scans again.
-          broken = error;
-        }
-        await flush('0\n');
-        await sending;
-      },
-    );
-    if (broken !== undefined && !this.lost.aborted) return unstable(broken);
-    if (!answer.ok) return { ok: false, failure: explainApply(answer.failure, target) };
-    acknowledged(readBack(answer.value, files, dirs, links), chunk.remove);
-    return ok(undefined);
-  }
-
-  /** The short way for one file: no archive to unpack, a third of the processes. */
-  async #save(
-    target: string,
-    { path, entry }: SingleFile,
-    chunk: Change,
-    pack: (paths: readonly string[]) => AsyncIterable<Uint8Array>,
-    acknowledged: (written: ReadonlyMap<string, Written>, removed: readonly string[]) => void,
-  ): Promise<Result<void>> {
-    const pieces: Uint8Array[] = [];
-    try {
-      for await (const piece of pack(chunk.write)) pieces.push(piece);
-    } catch (error) {
-      return unstable(error);
-    }
-    const { content, mtime } = singleEntry(Buffer.concat(pieces), entry.size);
-    const answer = await this.#agent.ask(
-      `save ${target} ${content.length} ${entry.mode.toString(8)} ${mtime}\n${path}`,
-      [content],
-    );
-    if (!answer.ok) return { ok: false, failure: explainApply(answer.failure, target) };
-    const [remote] = parseStats(answer.value[0]);
-    const written = new Map<string, Written>();
-    if (remote !== undefined) written.set(path, { remote, content: text(answer.value[1]) });
-    acknowledged(written, []);
-    return ok(undefined);
+    return new Transfer(this.#agent, { target, manifest, pack, acknowledged }).apply(change, signal);
   }
 
   async put(name: string, content: string | undefined): Promise<Result<string>> {
@@ -360,38 +218,6 @@ class Connection implements OwnedConnection {
   }
 }
 
-/** What the agent read after writing: `stat` of everything in this order, then contents of files and links. */
-function readBack(
-  [statBytes, hashBytes, targetBytes]: readonly Uint8Array[],
-  files: readonly string[],
-  dirs: readonly string[],
-  links: readonly string[],
-): ReadonlyMap<string, Written> {
-  const stats = parseStats(statBytes);
-  const hashes = parseHashes(hashBytes, files);
-  const targets = fromPaths(targetBytes);
-  const written = new Map<string, Written>();
-  const order = [...files, ...dirs, ...links];
-  // Something vanished in between: what is not acknowledged is sent again.
-  if (stats.length !== order.length) return written;
-  for (const [index, path] of order.entries()) {
-    const remote = stats[index];
-    if (remote === undefined) continue;
-    const link = index - files.length - dirs.length;
-    written.set(path, { remote, content: hashes.get(path) ?? (link >= 0 ? (targets[link] ?? '') : '') });
-  }
-  return written;
-}
-
-function unstable(error: unknown): Result<never> {
-  const why = error instanceof Error ? error.message : JSON.stringify(error);
-  return fail(
-    'file-unstable',
-    `a file changed while it was sent: ${why}`,
-    'It is read again; nothing is lost.',
-  );
-}
-
 function text(bytes: Uint8Array | undefined): string {
   return Buffer.from(bytes ?? []).toString('utf8');
 }
@@ -431,23 +257,4 @@ function explainHello(cause: Failure, place: RunnerPlace): Failure {
     default:
       return cause;
   }
-}
-
-function explainApply(cause: Failure, target: string): Failure {
-  if (cause.code !== 'runner-protocol') return cause;
-  const lines = cause.message.split('\n').slice(-5);
-  if (cause.message.includes('No space left')) {
-    return failure(
-      'sync-no-space',
-      `the runner's workspace is full while syncing ${target}`,
-      'Raise the size limit of its volume, or ignore what the build does not need in .dockerignore.',
-      lines,
-    );
-  }
-  return failure(
-    'sync-failed',
-    `the runner could not write ${target}`,
-    'It is tried again with the next change.',
-    lines,
-  );
 }

@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type { Clock, Holder } from '../../host.ts';
-import { type Result, fail, ok } from '../../result.ts';
+import { type Failure, type Result, failure } from '../../result.ts';
 import { agentCommand } from '../agent.ts';
-import { openConnection } from '../connection.ts';
 import { type PipedChild, ProcessChannel } from '../process.ts';
 import type { OwnedConnection } from '../reconnecting.ts';
+import { openAgentProcess } from './agentprocess.ts';
 import { holdState } from './lock.ts';
 import { makeDirectories, readable } from './place.ts';
 
@@ -51,44 +51,23 @@ export async function openEngine(clock: Clock, options: EngineOptions): Promise<
     { stdio: ['pipe', 'pipe', 'pipe'] },
   ) as PipedChild;
   const channel = new EngineChannel(child);
-  lock.value.onTakeover(async () => {
-    channel.close();
-    await channel.closed;
-  });
-  // Until the agent speaks, what is printed there is the engine's.
-  let complaint = '';
-  const listen = (data: Buffer): void => {
-    complaint = (complaint + data.toString()).slice(-2_000);
-  };
-  child.stderr.on('data', listen);
-  const connection = await openConnection(
-    channel,
+  const explain = (said: readonly string[], cause: Failure): Failure =>
+    cause.message.includes('ENOENT')
+      ? failure(
+          'local-unsupported',
+          `there is no ${engine} on the path`,
+          `Install ${engine}, or leave runner.engine out to use the sandbox.`,
+        )
+      : failure(
+          'local-unsupported',
+          `${engine} could not run ${options.image}`,
+          `Try \`${engine} run --rm ${options.image} version\`, or leave runner.engine out to use the sandbox.`,
+          said.slice(-5),
+        );
+  return openAgentProcess(
+    { child, channel, lock: lock.value, name: engine, holder: options.holder, explain },
     clock,
-    { name: engine, workspace: '/workspace', release: async () => lock.value.release() },
-    options.holder,
   );
-  child.stderr.off('data', listen);
-  if (!connection.ok) {
-    channel.close();
-    await channel.closed;
-    await lock.value.release();
-    const { failure } = connection;
-    if (failure.code !== 'runner-lost' && failure.code !== 'runner-protocol') return connection;
-    if (failure.message.includes('ENOENT')) {
-      return fail(
-        'local-unsupported',
-        `there is no ${engine} on the path`,
-        `Install ${engine}, or leave runner.engine out to use the sandbox.`,
-      );
-    }
-    return fail(
-      'local-unsupported',
-      `${engine} could not run ${options.image}`,
-      `Try \`${engine} run --rm ${options.image} version\`, or leave runner.engine out to use the sandbox.`,
-      complaint.trim() === '' ? [failure.message] : complaint.trim().split('\n').slice(-5),
-    );
-  }
-  return ok(connection.value);
 }
 
 /** Milliseconds that the engine may take to remove the container once the agent has left. */

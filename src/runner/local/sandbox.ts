@@ -7,11 +7,11 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock, Holder } from '../../host.ts';
-import { type Result, fail, ok } from '../../result.ts';
+import { type Result, fail } from '../../result.ts';
 import { agentCommand } from '../agent.ts';
-import { openConnection } from '../connection.ts';
 import { type PipedChild, ProcessChannel } from '../process.ts';
 import type { OwnedConnection } from '../reconnecting.ts';
+import { openAgentProcess } from './agentprocess.ts';
 import { holdState } from './lock.ts';
 import { makeDirectories, readable } from './place.ts';
 import type { Tools } from './provision.ts';
@@ -74,33 +74,17 @@ export async function openSandbox(
     { stdio: ['pipe', 'pipe', 'pipe'], cwd: '/' },
   ) as PipedChild;
   const channel = new ProcessChannel(child);
-  lock.value.onTakeover(async () => {
-    channel.close();
-    await channel.closed;
-  });
-  // Until the agent speaks, its error output is that of the sandbox.
-  let complaint = '';
-  const listen = (data: Buffer): void => {
-    complaint = (complaint + data.toString()).slice(-2_000);
-  };
-  child.stderr.on('data', listen);
-  const connection = await openConnection(
-    channel,
+  return openAgentProcess(
+    {
+      child,
+      channel,
+      lock: lock.value,
+      name: 'local',
+      holder: options.holder,
+      explain: (said) => sandboxTrouble(said.join('\n'), options.rootless, userName()),
+    },
     clock,
-    { name: 'local', workspace: '/workspace', release: async () => lock.value.release() },
-    options.holder,
   );
-  child.stderr.off('data', listen);
-  if (!connection.ok) {
-    channel.close();
-    await channel.closed;
-    await lock.value.release();
-    const { failure } = connection;
-    if (failure.code !== 'runner-lost' && failure.code !== 'runner-protocol') return connection;
-    const said = complaint.trim() === '' ? failure.message : complaint.trim();
-    return { ok: false, failure: sandboxTrouble(said, options.rootless, userName()) };
-  }
-  return ok(connection.value);
 }
 
 function userName(): string {
