@@ -22,19 +22,17 @@ import type { Built } from './steps/build.ts';
 import { ContentReader } from './steps/content.ts';
 import { type Wanted, findBuilt } from './steps/find.ts';
 import { LossGuard, lossFailure } from './steps/lossguard.ts';
-import { Mirror, type SyncObserver } from './steps/mirror.ts';
+import { Mirror } from './steps/mirror.ts';
 import { type Tagged, type TargetPlan, eventOf, referenceOf, shownPaths } from './steps/plan.ts';
 import { RollOut } from './steps/rollout.ts';
+import { settle } from './steps/settle.ts';
+import { syncMirror } from './steps/sync.ts';
 import { watchedBuild } from './steps/watchedbuild.ts';
 
 /** Attempts at a generation whose files moved while they were read, or whose runner went away. */
 const maxAttempts = 5;
 /** Milliseconds between attempts to reach a lost runner, and between further attempts with one that keeps going away. */
 const reconnectPause = 1_000;
-/** Milliseconds between words about a transfer. */
-const progressInterval = 1_000;
-/** Milliseconds between looks at a git command that is at work. */
-const gitPause = 100;
 /** Milliseconds between looks at everything, whatever was hinted. */
 const reconcileInterval = 300_000;
 export class Target {
@@ -268,10 +266,7 @@ export class Target {
         settled(isDone);
         return ok(undefined);
       }
-      if (
-        live &&
-        ((await this.#unsettled(settling, signal)) || (await this.#passing(content, seen, signal)))
-      ) {
+      if (live && !(await this.#isSettled(content, settling, seen, signal))) {
         await lookup;
         continue;
       }
@@ -344,81 +339,34 @@ export class Target {
     generation: number,
     signal: AbortSignal,
   ): Promise<Result<readonly string[]>> {
-    const started = this.#host.clock.monotonic();
-    const of = eventOf(this.plan, generation, content);
-    const synced = await mirror.sync(
-      this.#host.files,
-      this.plan.source.root,
-      content.scan.manifest,
-      this.#observe(of),
+    const synced = await syncMirror(
+      this.#host,
+      this.plan,
+      { mirror, content, generation },
+      this.#emit,
       signal,
     );
     if (!synced.ok) return synced;
     this.#held = { hash: content.hash, manifest: content.scan.manifest };
     this.#guard.held(content.scan);
-    const { written, removed, bytes } = synced.value;
-    const paths = [...written, ...removed].slice(0, shownPaths);
-    if (written.length + removed.length > 0) {
-      this.#emit({
-        type: 'synced',
-        ...of,
-        written: written.length,
-        removed: removed.length,
-        bytes,
-        ms: this.#host.clock.monotonic() - started,
-        paths,
-      });
-    }
-    return ok(paths);
-  }
-
-  /** Tells of the beginning of a transfer, and of its progress when it takes long. */
-  #observe(of: ReturnType<typeof eventOf>): SyncObserver {
-    const { clock } = this.#host;
-    let told = clock.monotonic();
-    let total = 0;
-    let sent = 0;
-    return {
-      onStart: (write, remove, bytes) => {
-        total = bytes;
-        this.#emit({ type: 'sync-started', ...of, write, remove, bytes });
-      },
-      onSent: (bytes) => {
-        sent = Math.min(total, sent + bytes);
-        if (clock.monotonic() - told < progressInterval) return;
-        told = clock.monotonic();
-        this.#emit({ type: 'sync-progress', ...of, sent, bytes: total });
-      },
-    };
-  }
-
-  /** Waits for quiet; true when another hint came, so that the files must be looked at again. */
-  async #unsettled(started: number, signal: AbortSignal): Promise<boolean> {
-    const { clock } = this.#host;
-    const left = started + this.plan.settleCap - clock.monotonic();
-    if (left <= 0) return false;
-    const woken = new AbortController();
-    await Promise.race([
-      clock.sleep(Math.min(this.plan.settle, left), AbortSignal.any([signal, woken.signal])),
-      this.hints.wait(AbortSignal.any([signal, woken.signal])),
-    ]);
-    woken.abort();
-    // A checkout passes through states that nobody meant to build.
-    while (!signal.aborted && (await this.#host.files.busy(this.plan.source.root))) {
-      await clock.sleep(gitPause, signal);
-    }
-    return this.hints.pending || signal.aborted;
+    return synced;
   }
 
   /**
-   * Whether the content was a passing one: editors put files beside the one that is saved and take them away again,
-   * without a hint, because they must not start anything. Everything that was hinted is looked at once more.
+   * Waits for quiet and looks once more at everything that was hinted: editors put files beside the one that is saved
+   * and take them away again, without a hint, because they must not start anything.
    */
-  async #passing(content: Tagged, seen: readonly string[], signal: AbortSignal): Promise<boolean> {
+  async #isSettled(
+    content: Tagged,
+    started: number,
+    seen: readonly string[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    if (!(await settle(this.#host, this.plan, this.hints, started, signal))) return false;
     const now = await this.#scan(signal, seen);
-    if (now.ok && manifestsEqual(now.value.scan.manifest, content.scan.manifest)) return false;
+    if (now.ok && manifestsEqual(now.value.scan.manifest, content.scan.manifest)) return true;
     this.hints.add('.');
-    return true;
+    return false;
   }
 
   /** A root that was there and is gone is another thing than a wrong configuration. */
