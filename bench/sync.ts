@@ -103,6 +103,9 @@ async function checkout(
   await git('init', '-q');
   await git('config', 'user.email', 'bench@localhost');
   await git('config', 'user.name', 'bench');
+  // Its clean-up in the background would still be at work when the project is removed.
+  await git('config', 'gc.auto', '0');
+  await git('config', 'maintenance.auto', 'false');
   await project.write('.dockerignore', '.git\n');
   await git('add', '-A');
   await git('commit', '-qm', 'one');

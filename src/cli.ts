@@ -52,6 +52,15 @@ export async function main(): Promise<void> {
       interrupt.abort();
     });
   }
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // Whoever read has left, as `head` does: nothing more is to be said.
+    if (error.code === 'EPIPE') {
+      interrupt.abort();
+      return;
+    }
+    process.stderr.write(`the output cannot be written: ${error.message}\n`);
+    process.exit(exitCodes.bug);
+  });
   let exitCode: ExitCode = exitCodes.ok;
   const program = new Command('kaniko-dev')
     .description(
@@ -123,7 +132,7 @@ ${exitCodeHelp}`,
       });
   session(
     'watch',
-    'Brings targets up to date, and again after every change. Keys: q ends, r builds again.',
+    'Brings targets up to date, and again after every change. Keys: q ends, r builds again, f goes on although most files are gone.',
     (input) =>
       watch({
         ...input,

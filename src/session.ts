@@ -36,6 +36,33 @@ export async function runSync(
   return runEach(host, plan, emit, signal, (target) => target.sync(verify, signal));
 }
 
+/**
+ * Watches until the signal aborts. A directory that took the place of a file is not always noticed as one: then a new
+ * watch is begun before the old one ends, and everything is looked at once more.
+ */
+async function watchContext(host: Host, target: Target, signal: AbortSignal): Promise<Result<void>> {
+  const { source, watch } = target.plan;
+  const begin = async (): Promise<{ readonly watching: Result<void>; readonly stop: AbortController }> => {
+    const stop = new AbortController();
+    const until = AbortSignal.any([signal, stop.signal]);
+    const watching = await host.watcher.watch(source, watch, (path) => target.hints.add(path), until);
+    return { watching, stop };
+  };
+  let current = await begin();
+  let renewing = false;
+  target.onReplaced = () => {
+    if (renewing || signal.aborted) return;
+    renewing = true;
+    void begin().then((next) => {
+      current.stop.abort();
+      current = next;
+      renewing = false;
+      target.hints.add('.');
+    });
+  };
+  return current.watching;
+}
+
 async function runEach(
   host: Host,
   plan: SessionPlan,
@@ -68,8 +95,7 @@ export async function runWatch(
   const stop = new AbortController();
   const watched = AbortSignal.any([signal, stop.signal]);
   for (const target of begun.value) {
-    const { source, watch } = target.plan;
-    const watching = await host.watcher.watch(source, watch, (path) => target.hints.add(path), watched);
+    const watching = await watchContext(host, target, watched);
     if (!watching.ok) {
       stop.abort();
       emit({ type: 'session-failed', failure: watching.failure });

@@ -12,7 +12,7 @@
  * build either cancels it or waits for its end.
  */
 import type { Emit, Step } from './event.ts';
-import { manifestsEqual } from './files/manifest.ts';
+import { diffManifests, manifestsEqual } from './files/manifest.ts';
 import { Hints } from './hints.ts';
 import type { Host, Manifest, RunnerConnection } from './host.ts';
 import { imageTag, isContentTag } from './kaniko/tag.ts';
@@ -38,6 +38,8 @@ const reconcileInterval = 300_000;
 export class Target {
   readonly plan: TargetPlan;
   readonly hints = new Hints();
+  /** Called when a directory has taken the place of something else: a watch may have missed that it is one. */
+  onReplaced: () => void = () => {};
   readonly #host: Host;
   readonly #slot: Slot;
   readonly #emit: Emit;
@@ -246,6 +248,8 @@ export class Target {
         if (await again(synced.failure)) continue;
         return failed('sync', synced.failure);
       }
+      if (live && before !== undefined && hasNewDirectory(before.manifest, content.scan.manifest))
+        this.onReplaced();
       if (!unbuilt) {
         const paths = synced.value;
         const of = eventOf(this.plan, generation, content);
@@ -447,6 +451,11 @@ export class Target {
     const found = isContentTag(tag) ? content.tag : undefined;
     return { target: name, output, image, tag: found, contentHash: content.hash };
   }
+}
+
+/** Whether something that was no directory has become one. */
+function hasNewDirectory(before: Manifest, now: Manifest): boolean {
+  return diffManifests(before, now).remove.some((path) => now.get(path)?.kind === 'dir');
 }
 
 /** Failures that another look at the files, or another connection, mends. */

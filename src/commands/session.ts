@@ -1,5 +1,6 @@
 /** What `watch` and `once` share: configuration, targets, host. */
 import { randomUUID } from 'node:crypto';
+import { lstatSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type ConfigOverrides, type LoadedConfig, loadConfig } from '../config/load.ts';
 import { selectTargets } from '../config/select.ts';
@@ -122,6 +123,17 @@ function refuseOptions(
       'usage',
       '--tar needs a local runner that does not push',
       'Add --local, and leave --push out.',
+    );
+  }
+  const place =
+    input.archive === undefined
+      ? undefined
+      : lstatSync(resolve(input.cwd, input.archive), { throwIfNoEntry: false });
+  if (place !== undefined && !place.isFile()) {
+    return fail(
+      'usage',
+      `--tar ${input.archive}: there is something else than a file`,
+      'Name a file, or a path that is free.',
     );
   }
   if (input.archive !== undefined && names.length !== 1) {

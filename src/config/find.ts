@@ -27,7 +27,7 @@ export async function findConfig(cwd: string): Promise<Result<string>> {
   return fail(
     'config-missing',
     `there is no configuration in ${cwd} or above`,
-    'run "kaniko-dev init" to write one, or name one with --config',
+    'write a kaniko.config.ts (the README shows one), or name a file with --config',
     [`looked for ${lookedFor}`, `in ${upward(cwd).join(', ')}`, ...unreadable],
   );
 }

@@ -1,8 +1,12 @@
 /**
  * Hands hints to whoever asked for them. Some are no reason to look (see temporary.ts): they are held back and given
- * with the next one that is, so that whoever looks then looks at all that moved.
+ * with the next one that is, so that whoever looks then looks at all that moved, or when they turn out to stay.
  */
+import { lstatSync } from 'node:fs';
 import { join, relative } from 'node:path';
+
+/** Milliseconds after which a temporary name that is still there is a file like any other. */
+const passing = 1_500;
 
 /** More than these are told as a hint at everything. */
 const mostHeld = 1_000;
@@ -34,7 +38,14 @@ export class Hinter {
   }
 
   hold(path: string): void {
-    this.#held.add(this.#held.size < mostHeld ? this.#named(path) : this.#known);
+    const named = this.#held.size < mostHeld ? this.#named(path) : this.#known;
+    this.#held.add(named);
+    const timer = setTimeout(() => {
+      // Given meanwhile with another hint, or gone: an editor that has finished.
+      if (this.#held.has(named) && lstatSync(named, { throwIfNoEntry: false }) !== undefined)
+        this.tell(named);
+    }, passing);
+    timer.unref();
   }
 
   /** The path within the context: empty for the context itself, undefined for anything outside of it. */

@@ -54,6 +54,8 @@ refuse_file() { # FILE
 started() { # PID -> start time in clock ticks; empty when there is no such process
   { IFS= read -r stat_line <"/proc/$1/stat"; } || return 1
   set -- ${stat_line##*) }
+  # A zombie holds nothing any more.
+  [ "$1" != Z ] || return 1
   echo "${20}"
 }
 

@@ -22,6 +22,8 @@ build=$state/build
 started() { # PID
   { IFS= read -r stat_line <"/proc/$1/stat"; } 2>/dev/null || return 1
   set -- ${stat_line##*) }
+  # A zombie holds nothing any more.
+  [ "$1" != Z ] || return 1
   echo "${20}"
 }
 

@@ -5,9 +5,12 @@ import { type BuildOptions, type Output, executorArgv } from '../kaniko/argv.ts'
 import { keyDockerfile } from '../kaniko/cachekey.ts';
 import { contentLabel } from '../kaniko/content.ts';
 import { explainFailure } from '../kaniko/failure.ts';
+import { linkTrouble, lostByLink } from '../kaniko/links.ts';
 import { LineSplitter, type LogLine, parseLogLine, shortenLine } from '../kaniko/log.ts';
 import { type Progress, ProgressTeller, foldProgress, noProgress } from '../kaniko/progress.ts';
 import { redact } from '../kaniko/redact.ts';
+import { dockerfileReads } from '../kaniko/relevance.ts';
+import { readTest } from '../kaniko/sources.ts';
 import { unsupported } from '../kaniko/unsupported.ts';
 import { type Result, fail, ok } from '../result.ts';
 
@@ -65,6 +68,12 @@ export async function build(
   const { connection, target, options } = input;
   const refused = unsupported(input.dockerfile, connection.identity.executorVersion);
   if (refused !== undefined) return { ok: false, failure: refused };
+  const reads = dockerfileReads(input.dockerfile);
+  const read = reads.type === 'everything' ? () => true : readTest(reads.sources);
+  for (const [path, entry] of input.manifest) {
+    const trouble = entry.kind === 'link' && read(path) ? linkTrouble(input.manifest, path) : undefined;
+    if (trouble !== undefined) return lostFiles(`${path} is a symbolic link that ${trouble}`);
+  }
   const name = `dockerfile/${target}/Dockerfile`;
   const keyed = keyDockerfile(input.dockerfile, input.manifest);
   const put = await Promise.all([
@@ -167,20 +176,24 @@ async function follow(
   const lines = new LineSplitter();
   let progress = noProgress;
   const teller = new ProgressTeller();
+  const stopped = new AbortController();
+  let reason: 'cancelled' | 'timeout' | 'lost' | undefined;
+  const stop = (why: 'cancelled' | 'timeout' | 'lost'): void => {
+    if (reason !== undefined) return;
+    reason = why;
+    void connection.killBuild(id);
+  };
+  let lost: string | undefined;
   const takeOne = (line: LogLine): void => {
     progress = foldProgress(progress, line);
     const text = teller.tell(line);
     if (text !== undefined) observer.onProgress(redact([text])[0] ?? '');
+    lost ??= line.type === 'kaniko' ? lostByLink(line.message) : undefined;
+    if (lost !== undefined) stop('lost');
     const [shown = ''] = redact([line.type === 'kaniko' ? line.message : line.text]);
     observer.onLine(shortenLine(shown));
   };
   const take = (line: string): void => parseLogLine(line).forEach(takeOne);
-  const stopped = new AbortController();
-  let reason: 'cancelled' | 'timeout' | undefined;
-  const stop = (why: 'cancelled' | 'timeout'): void => {
-    reason ??= why;
-    void connection.killBuild(id);
-  };
   const onAbort = (): void => stop('cancelled');
   signal.addEventListener('abort', onAbort, { once: true });
   // Aborted while the executor was being started.
@@ -195,6 +208,7 @@ async function follow(
   signal.removeEventListener('abort', onAbort);
   for (const line of lines.end()) take(line);
   if (!end.ok) return end;
+  if (lost !== undefined) return lostFiles(`${lost} is a symbolic link that cannot be resolved`);
   if (end.value.exitCode !== 0 && reason === 'cancelled') return cancelled();
   if (end.value.exitCode !== 0 && reason === 'timeout') {
     return fail(
@@ -205,6 +219,15 @@ async function follow(
     );
   }
   return ok({ ...end.value, progress });
+}
+
+/** The executor exits with 0 all the same. */
+function lostFiles(what: string): Result<never> {
+  return fail(
+    'build-failed',
+    `${what}: kaniko leaves files that come after it out of the image`,
+    'Remove the link or leave it out in .dockerignore; one that a RUN makes must lead somewhere, or nowhere at all.',
+  );
 }
 
 function cancelled(): Result<never> {

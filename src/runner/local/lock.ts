@@ -63,7 +63,9 @@ async function release(place: string, mine: string): Promise<void> {
 /** Start time of a process in clock ticks since the boot, undefined when there is none. */
 async function startOf(pid: string): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // A zombie holds nothing any more.
+  return fields?.[0] === 'Z' ? undefined : fields?.[19];
 }
 
 function isExisting(error: unknown): boolean {
