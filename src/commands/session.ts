@@ -112,6 +112,16 @@ export async function loadSession({ cwd, file, overrides }: SessionInput): Promi
   return loadConfig({ cwd, file, overrides });
 }
 
+/** A device, a pipe, a link: an archive must not take its place. Whatever else is wrong with a path is told later. */
+function isSpecial(path: string): boolean {
+  try {
+    const stat = lstatSync(path);
+    return !stat.isFile() && !stat.isDirectory();
+  } catch {
+    return false;
+  }
+}
+
 /** Options that mean nothing with this runner must not be taken silently. */
 function refuseOptions(
   input: SessionInput,
@@ -125,11 +135,7 @@ function refuseOptions(
       'Add --local, and leave --push out.',
     );
   }
-  const place =
-    input.archive === undefined
-      ? undefined
-      : lstatSync(resolve(input.cwd, input.archive), { throwIfNoEntry: false });
-  if (place !== undefined && !place.isFile()) {
+  if (input.archive !== undefined && isSpecial(resolve(input.cwd, input.archive))) {
     return fail(
       'usage',
       `--tar ${input.archive}: there is something else than a file`,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, readdir, stat } from 'node:fs/promises';
+import { mkdir, readFile, readdir, readlink, stat, symlink } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
@@ -44,6 +44,14 @@ describe('once --tar', { concurrency: 2 }, () => {
     await project.write('box.tar', 'older\n');
     assert.equal((await run(['once', '--json', '--tar', 'box.tar'], { cwd: project.root })).code, 0);
     assert.ok((await stat(project.path('box.tar'))).size > 1_000);
+  });
+
+  test('puts no archive in the place of a link, a pipe or a device', async () => {
+    await using project = await boxProject(dockerfile, { file: 'content\n' });
+    await symlink('elsewhere', project.path('link'));
+    const { code } = await run(['once', '--json', '--tar', 'link'], { cwd: project.root });
+    assert.equal(code, 2);
+    assert.equal(await readlink(project.path('link')), 'elsewhere');
   });
 
   test('names the path that cannot be written, and leaves what is there', async () => {
